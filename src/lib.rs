@@ -1,0 +1,7 @@
+//! rat: one scheduler for Linux in the place of crond, atd and anacron.
+
+pub mod paths;
+pub mod plan;
+pub mod syntax;
+pub mod sys;
+pub mod zone;

@@ -1,0 +1,66 @@
+//! Where everything lives: under `/`, under another root, or in a user's own directories. Opens nothing.
+
+use std::path::{Path, PathBuf};
+
+/// The places of one ratd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// In front of every system path: `/`, or what `--root` says.
+    pub root: PathBuf,
+    /// What lasts until the next boot: the socket, the runs, the locks.
+    pub run: PathBuf,
+    /// What lasts: the database.
+    pub state: PathBuf,
+    /// The pid file.
+    pub pid_file: PathBuf,
+}
+
+impl Paths {
+    /// The places of the system's ratd, or of one under another root.
+    pub fn system(root: &Path) -> Paths {
+        Paths {
+            root: root.to_owned(),
+            run: root.join("run/rat"),
+            state: root.join("var/lib/rat"),
+            pid_file: root.join("run/ratd.pid"),
+        }
+    }
+
+    /// The places of a user's own ratd: `$XDG_RUNTIME_DIR/rat` and `$XDG_STATE_HOME/rat`, by default
+    /// `~/.local/state/rat` for both. `None` without a home directory.
+    pub fn user() -> Option<Paths> {
+        let directory =
+            |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = directory("XDG_STATE_HOME")
+            .or_else(|| directory("HOME").map(|home| home.join(".local/state")))?
+            .join("rat");
+        let run = directory("XDG_RUNTIME_DIR")
+            .map_or_else(|| state.clone(), |runtime| runtime.join("rat"));
+        Some(Paths { root: PathBuf::from("/"), pid_file: run.join("ratd.pid"), run, state })
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("control.sock")
+    }
+
+    /// One file a run: locked while its session lives, holding its report afterwards.
+    pub fn runs(&self) -> PathBuf {
+        self.run.join("runs")
+    }
+
+    /// One file a fork server: locked until it has read its last order.
+    pub fn servers(&self) -> PathBuf {
+        self.run.join("servers")
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.state.join("rat.db")
+    }
+
+    /// A path of the system, under the root.
+    pub fn under_root(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+}

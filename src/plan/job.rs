@@ -1,0 +1,107 @@
+//! What a job is, once it is past the door: no crontab, anacrontab or at is known here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::civil::Offsets;
+use crate::plan::schedule::Schedule;
+use crate::plan::text::Text;
+
+/// Names a job across restarts and across edits elsewhere in its file: 16 hex digits for an entry,
+/// `at-N` for the at-job of number N.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobId(pub String);
+
+/// The file that jobs were read from; all its jobs are replaced together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Source(pub PathBuf);
+
+/// Something that runs.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Stable identity.
+    pub id: JobId,
+    /// What people call it: `backup-3fa21c`, `cron.daily`, `at-17`.
+    pub name: String,
+    /// Login name of the user it runs as.
+    pub owner: String,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// The schedule as it was written.
+    pub written: String,
+    /// Rules of the zone that the schedule is read in.
+    pub zone: Arc<dyn Offsets>,
+    /// What is run, and how.
+    pub recipe: Recipe,
+    /// File and line it was read from.
+    pub origin: Origin,
+}
+
+/// The place a job was written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The file.
+    pub source: Source,
+    /// Line, counted from 1.
+    pub line: u32,
+}
+
+/// Everything a session needs to run a job, but for the run itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Which tool's rules hold for argv, environment and directory.
+    pub kind: Kind,
+    /// The command line for the shell; for an at-job the whole script.
+    pub command: Text,
+    /// Standard input; `None` is /dev/null.
+    pub input: Option<Text>,
+    /// Assignments in the order they were made; later ones win.
+    pub environment: Assignments,
+    /// Working directory; `None` is the owner's home (an entry) or `/` (a period job).
+    pub directory: Option<Text>,
+    /// File mode creation mask; `None` is the one that ratd has.
+    pub umask: Option<u32>,
+}
+
+/// Names and values, shared between the entries of a file that they stand above.
+pub type Assignments = Arc<[(Text, Text)]>;
+
+/// Whose rules a run follows: crond's, anacron's or atd's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// A line of a user's crontab.
+    Entry,
+    /// A line of /etc/crontab or /etc/cron.d.
+    SystemEntry,
+    /// A line of an anacrontab.
+    Period,
+    /// What rat-at queued.
+    At,
+}
+
+/// A calendar period of an anacrontab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Period {
+    /// So many days after the last time.
+    Days(u32),
+    /// Once in each calendar month.
+    Month,
+    /// Once in each calendar year.
+    Year,
+}
+
+/// When a period job is due, and when it was last done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Every {
+    /// The period.
+    pub period: Period,
+    /// Wait after the job became due, in minutes; it spreads the load after boot.
+    pub delay: u32,
+    /// Hours in which it may start: from the first up to, not including, the second.
+    pub hours: Option<(u8, u8)>,
+    /// The local date of the last run; `None` if it never ran.
+    pub done: Option<NaiveDate>,
+}

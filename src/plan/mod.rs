@@ -1,0 +1,7 @@
+//! WHAT RUNS WHEN. Decisions only: no file here does I/O, reads a clock or knows how a job was written down.
+
+pub mod civil;
+pub mod job;
+pub mod run;
+pub mod schedule;
+pub mod text;

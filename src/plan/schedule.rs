@@ -1,0 +1,345 @@
+//! When a job is due: five fields and their day rule, read in a zone, across its clock changes.
+//! Does not know how the fields were written.
+
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+
+use crate::plan::civil::{Offsets, Span, Timestamp};
+use crate::plan::job::Every;
+
+/// When a job is due.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// At the minutes that five fields select.
+    Calendar(Calendar),
+    /// At the seconds that seven fields select (`ratd FILE` only).
+    Seconds(Box<Seconds>),
+    /// When ratd starts for the first time after a boot.
+    Reboot,
+    /// Once in every period, as anacron does.
+    Every(Every),
+}
+
+/// The next time a job is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The instant.
+    pub at: Timestamp,
+    /// How many runs fall on it: more than one only where a clock change skipped some of them.
+    pub times: u32,
+}
+
+/// The star flags of Vixie cron: set when the field's text begins with `*`, whatever follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stars {
+    /// The minute field begins with a star.
+    pub minute: bool,
+    /// The hour field begins with a star.
+    pub hour: bool,
+    /// The day-of-month field begins with a star.
+    pub day: bool,
+    /// The weekday field begins with a star.
+    pub weekday: bool,
+}
+
+/// Five fields as sets of bits, bit N for value N.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// 0 to 59.
+    pub minutes: u64,
+    /// 0 to 23.
+    pub hours: u32,
+    /// 1 to 31; bit 0 is the last day of the month.
+    pub days: u32,
+    /// 1 to 12.
+    pub months: u16,
+    /// 0 (Sunday) to 6.
+    pub weekdays: u8,
+    /// Which fields began with a star.
+    stars: u8,
+}
+
+const MINUTE_STAR: u8 = 1;
+const HOUR_STAR: u8 = 2;
+const DAY_STAR: u8 = 4;
+const WEEKDAY_STAR: u8 = 8;
+
+/// A clock that jumps further than this is taken for set anew: nothing is caught up or held back.
+const LONGEST_CLOCK_CHANGE: i64 = 3 * 3600;
+
+const MINUTES_A_DAY: i64 = 24 * 60;
+
+impl Calendar {
+    /// A calendar of these sets. An empty set makes a calendar that is never due.
+    pub fn new(
+        minutes: u64,
+        hours: u32,
+        days: u32,
+        months: u16,
+        weekdays: u8,
+        stars: Stars,
+    ) -> Calendar {
+        let flag = |set, bit| if set { bit } else { 0 };
+        let stars = flag(stars.minute, MINUTE_STAR)
+            | flag(stars.hour, HOUR_STAR)
+            | flag(stars.day, DAY_STAR)
+            | flag(stars.weekday, WEEKDAY_STAR);
+        Calendar { minutes, hours, days, months, weekdays, stars }
+    }
+
+    /// Which fields began with a star.
+    pub fn stars(&self) -> Stars {
+        let has = |bit| self.stars & bit != 0;
+        Stars {
+            minute: has(MINUTE_STAR),
+            hour: has(HOUR_STAR),
+            day: has(DAY_STAR),
+            weekday: has(WEEKDAY_STAR),
+        }
+    }
+
+    /// Vixie's "wildcard job": it goes by the clock, so that a change of the clock skips or repeats it.
+    /// Any other job names its times and runs at each of them exactly once.
+    pub fn is_wildcard(&self) -> bool {
+        self.stars & (MINUTE_STAR | HOUR_STAR) != 0
+    }
+
+    /// Vixie's day rule: with both day fields restricted either may match; with a star in one, both must.
+    pub fn days_are_alternatives(&self) -> bool {
+        self.stars & (DAY_STAR | WEEKDAY_STAR) == 0
+    }
+
+    /// The first due instant after `after` in `zone`.
+    pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
+        next_in_zone(self, after.timestamp(), zone)
+    }
+
+    /// The first minute from `from` on, both in minutes of civil time since 1970.
+    fn next_minute(&self, from: i64) -> Option<i64> {
+        let (day, minute) = (from.div_euclid(MINUTES_A_DAY), from.rem_euclid(MINUTES_A_DAY) as u32);
+        if let Some(today) = self.next_time_of_day(minute)
+            && self.next_day(day)? == day
+        {
+            return Some(day * MINUTES_A_DAY + i64::from(today));
+        }
+        let first = self.next_time_of_day(0)?;
+        Some(self.next_day(day + 1)? * MINUTES_A_DAY + i64::from(first))
+    }
+
+    /// The first minute of the day from `minute` on.
+    fn next_time_of_day(&self, minute: u32) -> Option<u32> {
+        let (hour, minute) = (minute / 60, minute % 60);
+        let left = self.minutes >> minute;
+        if self.hours >> hour & 1 == 1 && left != 0 {
+            return Some(hour * 60 + minute + left.trailing_zeros());
+        }
+        let hours = self.hours >> (hour + 1);
+        if hours == 0 || self.minutes == 0 {
+            return None;
+        }
+        Some((hour + 1 + hours.trailing_zeros()) * 60 + self.minutes.trailing_zeros())
+    }
+
+    /// The first matching day from `from` on, both in days since 1970.
+    ///
+    /// One step a month, and the calendar repeats after 400 years: what is not found by then never comes.
+    fn next_day(&self, from: i64) -> Option<i64> {
+        let (mut year, mut month, day) = civil_date(from);
+        let mut first = from - i64::from(day - 1);
+        let mut earliest = day;
+        for _ in 0..=400 * 12 {
+            let length = month_length(year, month);
+            if self.months >> month & 1 == 1 {
+                let matching = self.days_of_month(first, length) >> earliest;
+                if matching != 0 {
+                    return Some(first + i64::from(earliest + matching.trailing_zeros()) - 1);
+                }
+            }
+            first += i64::from(length);
+            earliest = 1;
+            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        }
+        None
+    }
+
+    /// The matching days of a month that begins on day `first` (since 1970), as bits 1 to `length`.
+    fn days_of_month(&self, first: i64, length: u32) -> u32 {
+        let whole = (((1u64 << length) - 1) << 1) as u32;
+        let last = (self.days & 1) << length;
+        let days = (self.days & !1) | last;
+        // 1970 began on a Thursday.
+        let weekday_of_first = (first + 4).rem_euclid(7) as u32;
+        let week = u64::from(self.weekdays & 0x7f);
+        let weeks = week | week << 7 | week << 14 | week << 21 | week << 28 | week << 35;
+        let weekdays = ((weeks >> weekday_of_first) << 1) as u32;
+        whole & if self.days_are_alternatives() { days | weekdays } else { days & weekdays }
+    }
+}
+
+/// Seven fields, second to year, for schedules finer than cron's. Evaluated by the `cron` crate on civil
+/// time; the clock changes are ours.
+#[derive(Clone, Debug)]
+pub struct Seconds {
+    /// One schedule, or two where either of the day fields may match.
+    pub alternatives: Vec<cron::Schedule>,
+    /// It goes by the clock: the second, minute or hour field begins with a star.
+    pub wildcard: bool,
+}
+
+impl Seconds {
+    /// The first due instant after `after` in `zone`.
+    pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
+        next_in_zone(self, after.timestamp(), zone)
+    }
+}
+
+/// A set of readings of the civil clock, in some unit of seconds.
+trait Readings {
+    /// Seconds from one reading to the next possible one.
+    const UNIT: i64;
+    /// Whether a change of the clock skips and repeats them.
+    fn go_by_the_clock(&self) -> bool;
+    /// The first reading from `from` on, in civil seconds since 1970.
+    fn first_from(&self, from: i64) -> Option<i64>;
+}
+
+impl Readings for Calendar {
+    const UNIT: i64 = 60;
+
+    #[inline]
+    fn go_by_the_clock(&self) -> bool {
+        self.is_wildcard()
+    }
+
+    #[inline]
+    fn first_from(&self, from: i64) -> Option<i64> {
+        Some(self.next_minute((from + 59).div_euclid(60))? * 60)
+    }
+}
+
+impl Readings for Seconds {
+    const UNIT: i64 = 1;
+
+    fn go_by_the_clock(&self) -> bool {
+        self.wildcard
+    }
+
+    fn first_from(&self, from: i64) -> Option<i64> {
+        let before: DateTime<Utc> = DateTime::from_timestamp(from - 1, 0)?;
+        self.alternatives
+            .iter()
+            .filter_map(|schedule| schedule.after(&before).next())
+            .min()
+            .map(|at| at.timestamp())
+    }
+}
+
+/// The first due instant after `after`, span by span of constant offset.
+///
+/// Inside a span civil time and instants run side by side, so a reading found is the answer. Spans differ
+/// only at their edges. Readings that go by the clock exist exactly where the clock shows them. The others
+/// mean each reading once: those that a jump forward skipped are due at the instant of the jump, those that a
+/// jump back shows again have been done. Jumps of three hours and more are a clock set anew (Vixie cron's
+/// limit; no zone's summer time comes near it), and there too what the clock shows is what counts.
+#[inline]
+fn next_in_zone<R: Readings>(readings: &R, after: i64, zone: &dyn Offsets) -> Option<Due> {
+    let mut from = after + 1;
+    loop {
+        let span = zone.span_at(from);
+        let edge = if readings.go_by_the_clock()
+            || from.saturating_sub(span.begins) > LONGEST_CLOCK_CHANGE
+        {
+            Edge::None
+        } else {
+            edge(span, zone)
+        };
+        let mut civil = from + span.offset;
+        match edge {
+            Edge::Jump(skipped) if from == span.begins => {
+                let times = count(readings, civil - skipped, civil + 1);
+                if times > 0 {
+                    return due(from, times);
+                }
+            }
+            Edge::Repeat(repeated) => civil = civil.max(span.begins + span.offset + repeated),
+            Edge::Jump(_) | Edge::None => {}
+        }
+        let found = readings.first_from(civil)? - span.offset;
+        if found < span.ends {
+            return due(found, 1);
+        }
+        from = span.ends;
+    }
+}
+
+/// How the clock changed at the beginning of a span.
+enum Edge {
+    /// Not at all, or by so much that it was set anew.
+    None,
+    /// Forward by so many seconds.
+    Jump(i64),
+    /// Back by so many seconds.
+    Repeat(i64),
+}
+
+fn edge(span: Span, zone: &dyn Offsets) -> Edge {
+    if span.begins == i64::MIN {
+        return Edge::None;
+    }
+    let change = span.offset - zone.span_at(span.begins - 1).offset;
+    if change > 0 && change < LONGEST_CLOCK_CHANGE {
+        Edge::Jump(change)
+    } else if change < 0 && change >= -LONGEST_CLOCK_CHANGE {
+        Edge::Repeat(-change)
+    } else {
+        Edge::None
+    }
+}
+
+/// How many readings there are in a stretch of civil time.
+fn count<R: Readings>(readings: &R, mut from: i64, until: i64) -> u32 {
+    let mut times = 0;
+    while let Some(found) = readings.first_from(from).filter(|found| *found < until) {
+        times += 1;
+        from = found + R::UNIT;
+    }
+    times
+}
+
+fn due(at: i64, times: u32) -> Option<Due> {
+    Some(Due { at: DateTime::from_timestamp(at, 0)?, times })
+}
+
+/// Year, month and day of a day since 1970 (proleptic Gregorian; Hinnant's algorithm, on 400-year eras
+/// that begin in March so that the leap day comes last).
+fn civil_date(day: i64) -> (i64, u32, u32) {
+    let day = day + 719_468;
+    let era = day.div_euclid(146_097);
+    let day_of_era = day.rem_euclid(146_097) as u32;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = i64::from(year_of_era) + era * 400 + i64::from(month <= 2);
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+fn month_length(year: i64, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Whether a civil minute is one that `calendar` selects; the plain definition that `next_after` must equal.
+pub fn selects(calendar: &Calendar, reading: NaiveDateTime) -> bool {
+    let last_day = reading.day() == month_length(i64::from(reading.year()), reading.month());
+    let day = calendar.days >> reading.day() & 1 == 1 || (last_day && calendar.days & 1 == 1);
+    let weekday = calendar.weekdays >> reading.weekday().num_days_from_sunday() & 1 == 1;
+    calendar.minutes >> reading.minute() & 1 == 1
+        && calendar.hours >> reading.hour() & 1 == 1
+        && calendar.months >> reading.month() & 1 == 1
+        && if calendar.days_are_alternatives() { day || weekday } else { day && weekday }
+}

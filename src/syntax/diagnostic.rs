@@ -1,0 +1,106 @@
+//! What is wrong with a piece of text, where, and what to write instead. Knows how to say it, not what is wrong.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, but perhaps not as meant.
+    Warning,
+    /// The line is not used.
+    Error,
+}
+
+/// One thing to say about one place of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Its stable name, as in the manual: `E003`.
+    pub code: &'static str,
+    /// What is wrong; no full stop.
+    pub message: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The bytes of the line that it is about.
+    pub columns: std::ops::Range<usize>,
+    /// Said at the caret; empty where the message says it all.
+    pub label: String,
+    /// What to write or do instead.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error about these bytes of the line.
+    pub fn error(
+        code: &'static str,
+        line: u32,
+        columns: std::ops::Range<usize>,
+        message: String,
+    ) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            code,
+            message,
+            line,
+            columns,
+            label: String::new(),
+            help: None,
+        }
+    }
+
+    /// A warning about these bytes of the line.
+    pub fn warning(
+        code: &'static str,
+        line: u32,
+        columns: std::ops::Range<usize>,
+        message: String,
+    ) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::error(code, line, columns, message)
+        }
+    }
+
+    /// The same, with words at the caret.
+    pub fn label(self, label: impl Into<String>) -> Diagnostic {
+        Diagnostic { label: label.into(), ..self }
+    }
+
+    /// The same, with what to write instead.
+    pub fn help(self, help: impl Into<String>) -> Diagnostic {
+        Diagnostic { help: Some(help.into()), ..self }
+    }
+
+    /// One line for a log: `FILE:LINE:COLUMN: MESSAGE`, columns counted from 1.
+    pub fn in_a_line(&self, file: &str) -> String {
+        format!("{file}:{}:{}: {}", self.line, self.columns.start + 1, self.message)
+    }
+
+    /// The picture for people: message, place, the line itself with carets, and what to write instead.
+    /// `line` is the text of the line, without its end.
+    pub fn picture(&self, file: &str, line: &str) -> String {
+        // Control characters would move the carets or worse; a tab is one blank wide here.
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let level = match self.severity {
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        };
+        let start = floor_char_boundary(&line, self.columns.start);
+        let end = floor_char_boundary(&line, self.columns.end).max(start);
+        let annotation = AnnotationKind::Primary.span(start..end).label(self.label.as_str());
+        let snippet = Snippet::source(line.as_str())
+            .line_start(self.line as usize)
+            .path(file)
+            .annotation(annotation);
+        let mut group = level.primary_title(self.message.as_str()).id(self.code).element(snippet);
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        Renderer::plain().render(&[group]).to_string()
+    }
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
