@@ -1,5 +1,7 @@
 //! rat: one scheduler for Linux in the place of crond, atd and anacron.
 
+pub mod daemon;
+pub mod log;
 pub mod paths;
 pub mod plan;
 pub mod syntax;

@@ -1,0 +1,3 @@
+//! WAIT, DECIDE, DO.
+
+pub mod wait;
