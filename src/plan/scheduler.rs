@@ -28,6 +28,8 @@ pub enum Event {
     Queued { next: Option<Timestamp> },
     /// The at-jobs that a claim asked for, and when the earliest of those left is due.
     Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// A run that an earlier ratd started goes on.
+    Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
 }
@@ -137,6 +139,9 @@ impl Scheduler {
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
             Event::Queued { next } => self.expect_queue(next),
             Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
+            Event::Adopted { run, at } => {
+                self.running.insert(run.id, Running { job: run.job, started: at });
+            }
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
         }
         self.claim(now.wall, &mut actions);
