@@ -1,9 +1,10 @@
 //! rat: one scheduler for Linux in the place of crond, atd and anacron.
 
-pub mod daemon;
+pub mod client;
 pub mod log;
 pub mod paths;
 pub mod plan;
+pub mod spool;
 pub mod syntax;
 pub mod sys;
 pub mod zone;

@@ -3,6 +3,7 @@
 pub mod catch_up;
 pub mod civil;
 pub mod clock_step;
+pub mod digest;
 pub mod job;
 pub mod run;
 pub mod schedule;

@@ -63,7 +63,8 @@ const HOUR_STAR: u8 = 2;
 const DAY_STAR: u8 = 4;
 const WEEKDAY_STAR: u8 = 8;
 
-/// A clock that jumps further than this is taken for set anew: nothing is caught up or held back.
+/// A clock that jumps forward by this much, or back by more, is taken for set anew: nothing is caught up or
+/// held back. (Vixie cron counts the minute that passes with the jump, hence the one-sided bound.)
 const LONGEST_CLOCK_CHANGE: i64 = 3 * 3600;
 
 const MINUTES_A_DAY: i64 = 24 * 60;
@@ -106,6 +107,25 @@ impl Calendar {
     /// Vixie's day rule: with both day fields restricted either may match; with a star in one, both must.
     pub fn days_are_alternatives(&self) -> bool {
         self.stars & (DAY_STAR | WEEKDAY_STAR) == 0
+    }
+
+    /// Whether no civil minute of any year is selected: an empty set, or days that its months do not have.
+    pub fn is_never_due(&self) -> bool {
+        let day_exists = |month: u32| {
+            // 29 February falls on every weekday in the course of 400 years, so only the length counts.
+            let length = month_length(2000, month);
+            let days = self.days & 1 << length | (self.days & ((1 << length) - 1));
+            self.months >> month & 1 == 1 && days != 0
+        };
+        let weekdays = self.weekdays & 0x7f != 0;
+        let days = (1..=12).any(day_exists);
+        let months = self.months & 0x1ffe != 0;
+        let dates = if self.days_are_alternatives() {
+            weekdays && months || days
+        } else {
+            weekdays && days
+        };
+        !dates || self.minutes & ((1 << 60) - 1) == 0 || self.hours & 0xff_ffff == 0
     }
 
     /// The first due instant after `after` in `zone`.
@@ -238,8 +258,9 @@ impl Readings for Seconds {
 /// Inside a span civil time and instants run side by side, so a reading found is the answer. Spans differ
 /// only at their edges. Readings that go by the clock exist exactly where the clock shows them. The others
 /// mean each reading once: those that a jump forward skipped are due at the instant of the jump, those that a
-/// jump back shows again have been done. Jumps of three hours and more are a clock set anew (Vixie cron's
-/// limit; no zone's summer time comes near it), and there too what the clock shows is what counts.
+/// jump back shows again have been done. A jump forward by three hours or more, or back by more than three, is
+/// a clock set anew (Vixie cron's limits, which only changes of a zone's standard time reach), and there too
+/// what the clock shows is what counts.
 #[inline]
 fn next_in_zone<R: Readings>(readings: &R, after: i64, zone: &dyn Offsets) -> Option<Due> {
     let mut from = after + 1;
