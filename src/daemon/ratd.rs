@@ -69,6 +69,22 @@ pub struct State {
     pub rows_dropped: u64,
 }
 
+impl State {
+    /// A ratd that has just been started.
+    pub fn new(started: Timestamp) -> State {
+        State {
+            started,
+            ready: false,
+            problems: BTreeMap::new(),
+            trouble: None,
+            running: BTreeMap::new(),
+            runs_started: 0,
+            runs_missed: 0,
+            rows_dropped: 0,
+        }
+    }
+}
+
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
