@@ -4,6 +4,7 @@ pub mod client;
 pub mod log;
 pub mod paths;
 pub mod plan;
+pub mod protocol;
 pub mod spool;
 pub mod syntax;
 pub mod sys;

@@ -14,7 +14,7 @@ use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId};
 use crate::protocol::fault::Fault;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
 /// What the disk thread is told.
@@ -27,7 +27,7 @@ pub enum Command {
     /// A request that needs the store or the spool.
     Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
     /// The reply to a request for jobs, but for how each ended last.
-    Annotate { client: Client, reply: Reply },
+    Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
     /// Read what changed in the spool. `client` waits to be told that it is done.
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
@@ -40,6 +40,8 @@ pub enum Command {
     Refused { run: Run, at: Timestamp, why: String },
     /// The session of this run is gone: take its report.
     Collect { run: RunId, now: Timestamp },
+    /// Nobody can know any more what became of this run.
+    Lost { run: Run, now: Timestamp, why: String },
     /// Look for reports of which nothing was heard.
     CollectAll { now: Timestamp },
     /// Wait until no fork server but this one can start anything, then find out what became of these runs.
@@ -56,7 +58,7 @@ pub enum Answer {
     /// What a client's frame says.
     Parsed { client: Client, call: Result<Call, Fault> },
     /// The reply for a client.
-    Reply { client: Client, reply: Result<Reply, Fault> },
+    Reply { client: Client, reply: Vec<u8> },
     /// A run of an earlier ratd goes on.
     Adopted { run: Run, at: Timestamp },
     /// A crontab was read.

@@ -6,6 +6,7 @@ pub mod connections;
 pub mod control;
 pub mod crash;
 pub mod daemonize;
+pub mod desk;
 pub mod disk;
 pub mod instance;
 pub mod options;

@@ -25,6 +25,9 @@ use crate::plan::clock_step::Now;
 use crate::plan::job::{Recipe, Source};
 use crate::plan::run::{Order, Outcome, Run, RunId};
 use crate::plan::scheduler::{Action, Event, Scheduler};
+use crate::protocol::fault::Fault;
+use crate::protocol::request::Call;
+use crate::session::report;
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -213,11 +216,11 @@ impl Ratd {
                     self.disk.must(Command::CollectAll { now: now.wall });
                 } else if event.wd != self.runs {
                     look = true;
-                } else if let Some(run) = event.name.and_then(|name| name.to_str()?.parse::<RunId>().ok()) {
+                } else if let Some(name) = event.name.as_ref().and_then(|name| name.to_str()) {
                     if event.mask.contains(AddWatchFlags::IN_CREATE) {
-                        begun.push(run);
+                        begun.extend(report::run_of(name));
                     } else {
-                        over.insert(run);
+                        over.extend(report::run_of(name).or_else(|| report::session_of(name)));
                     }
                 }
             }
@@ -247,7 +250,7 @@ impl Ratd {
                         self.reply(now, client, reply);
                     }
                 }
-                Answer::Reply { client, reply } => self.reply(now, client, control::encode(reply)),
+                Answer::Reply { client, reply } => self.reply(now, client, reply),
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
                     say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
@@ -348,10 +351,10 @@ impl Ratd {
     }
 
     /// The reply to a request; `None` if it was passed to where it can be answered.
-    fn answer(&mut self, now: &Now, client: Client, call: control::Parsed) -> Option<Vec<u8>> {
+    fn answer(&mut self, now: &Now, client: Client, call: Result<Call, Fault>) -> Option<Vec<u8>> {
         let caller = self.connections.caller(client).cloned()?;
         match control::route(now.wall, client, caller, call, &self.scheduler, &self.state) {
-            control::Route::Reply(reply) => Some(control::encode(reply)),
+            control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(command);
                 None

@@ -8,4 +8,5 @@ pub mod job;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;
+pub mod submission;
 pub mod text;
