@@ -1,5 +1,6 @@
 //! rat: one scheduler for Linux in the place of crond, atd and anacron.
 
+pub mod client;
 pub mod paths;
 pub mod plan;
 pub mod syntax;

@@ -2,4 +2,3 @@
 
 pub mod diagnostic;
 pub mod timespec;
-pub mod words;
