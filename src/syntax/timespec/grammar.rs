@@ -158,7 +158,7 @@ impl Reader<'_> {
             Token::Number(Number { value: day, digits: 1 | 2 }) => match self.pieces[1..] {
                 [Piece { token: Token::Word(Word::Month(month)), .. }, ..] => {
                     self.skip(2);
-                    let year = self.year_after_day_and_month()?;
+                    let year = self.year()?;
                     self.spelled(year, month, day, begins)?
                 }
                 [Piece { token: Token::Mark(b'/'), .. }, ..] => self.slashes(day)?,
@@ -190,27 +190,9 @@ impl Reader<'_> {
         let year = if self.take(Token::Mark(b',')) {
             Some(self.number(&[2, 4]).ok_or_else(|| self.out_of_place("a year"))?)
         } else {
-            self.year()
+            self.year()?
         };
         self.spelled(year, month, day, begins)
-    }
-
-    /// `8 jul 31 2026` reads as the 8th of July 2031 at 20:26 and as 8 o'clock on the 31st of July 2026:
-    /// at refuses it, and so does rat.
-    fn year_after_day_and_month(&mut self) -> Result<Option<u32>, Diagnostic> {
-        match self.pieces {
-            [
-                Piece { token: Token::Number(Number { digits: 2, .. }), .. },
-                Piece { token: Token::Number(Number { digits: 4, .. }), columns, .. },
-                ..,
-            ] => {
-                let message =
-                    format!("\"{}\" could be a year or a time", &self.words[columns.clone()]);
-                Err(Diagnostic::error("T002", 1, columns.clone(), message)
-                    .help("write a time with a colon: 10:30"))
-            }
-            _ => Ok(self.year()),
-        }
     }
 
     /// `month "/" day "/" year`
@@ -227,11 +209,29 @@ impl Reader<'_> {
     }
 
     /// A year after a day, if one stands here. Two digits before am, pm or a colon are an hour.
-    fn year(&mut self) -> Option<u32> {
-        match self.pieces.get(1).map(|piece| piece.token) {
-            Some(Token::Word(Word::Am | Word::Pm) | Token::Mark(b':')) => None,
-            _ => self.number(&[2, 4]),
+    ///
+    /// `jul 31 8` could be eight o'clock or 2008; `8 jul 31 2026` the 8th of July 2031 at 20:26 or eight
+    /// o'clock on the 31st of July 2026. At refuses both, and so does rat.
+    fn year(&mut self) -> Result<Option<u32>, Diagnostic> {
+        let digits = |piece: Option<&Piece>| match piece?.token {
+            Token::Number(Number { digits, .. }) => Some(digits),
+            _ => None,
+        };
+        if let Some(Token::Word(Word::Am | Word::Pm) | Token::Mark(b':')) =
+            self.pieces.get(1).map(|piece| piece.token)
+        {
+            return Ok(None);
         }
+        let unclear = match (digits(self.pieces.first()), digits(self.pieces.get(1))) {
+            (Some(1), _) => self.pieces.first(),
+            (Some(2), Some(4)) => self.pieces.get(1),
+            _ => None,
+        };
+        let Some(unclear) = unclear else { return Ok(self.number(&[2, 4])) };
+        let columns = unclear.columns.clone();
+        let message = format!("\"{}\" could be a year or a time", &self.words[columns.clone()]);
+        Err(Diagnostic::error("T002", 1, columns, message)
+            .help("write a time with a colon, a year with four digits"))
     }
 
     fn spelled(

@@ -125,7 +125,13 @@ pub fn resolve(
         }
         None | Some(Day::Today | Day::Tomorrow | Day::Weekday(_) | Day::Date { .. }) => {}
     }
-    not_past(place.instant(frame, now), now, zone, timespec.columns.clone())
+    let due = place.instant(frame, now);
+    not_past(due, now, zone, timespec.columns.clone()).map_err(|past| match due.year() {
+        ..1900 => {
+            past.help("four digits after a day are its year; write a time with a colon: 10:30")
+        }
+        _ => past,
+    })
 }
 
 /// The instant of at's and touch's `-t [[CC]YY]MMDDhhmm[.SS]`. Its seconds are kept.
@@ -288,12 +294,5 @@ fn not_past(
         return Ok(due);
     }
     let message = format!("that time is past: {}", iso(due, zone));
-    let diagnostic = Diagnostic::error("T005", 1, columns, message);
-    match due.year() {
-        ..1970 => {
-            Err(diagnostic
-                .help("digits after a day are its year; write a time with a colon: 10:30"))
-        }
-        _ => Err(diagnostic),
-    }
+    Err(Diagnostic::error("T005", 1, columns, message))
 }

@@ -271,12 +271,14 @@ fn word(words: &str, at: usize) -> Result<(Token, usize), Diagnostic> {
 /// is, else the part of it that could not be read, as in `10amtomorow`.
 fn no_word(words: &str, at: usize) -> Diagnostic {
     let letters = |c: char| c.is_alphabetic();
-    let begins = words[..at]
-        .rfind(|c| !letters(c))
-        .map_or(0, |before| before + words[before..].chars().next().map_or(0, char::len_utf8));
     let first = words[at..].chars().next().map_or(0, char::len_utf8);
-    let ends = words[at..].find(|c| !letters(c)).map_or(words.len(), |length| at + length);
-    let ends = ends.max(at + first);
+    let (begins, ends) = if words[at..].starts_with(letters) {
+        let before = &words[..at];
+        let length = words[at..].find(|c| !letters(c)).unwrap_or(words.len() - at);
+        (before.trim_end_matches(letters).len(), at + length)
+    } else {
+        (at, at + first)
+    };
     let (columns, near) = match (near(&words[begins..ends]), near(&words[at..ends])) {
         (None, Some(near)) => (at..ends, Some(near)),
         (near, _) => (begins..ends, near),
@@ -308,16 +310,19 @@ fn near(wrong: &str) -> Option<&'static str> {
         .map(|(_, spelling)| spelling)
 }
 
-/// How many letters must be added, dropped or changed to make one of the other.
+/// How many letters must be added, dropped, changed or swapped with the next to make one of the other.
 fn slips(one: &[char], other: &[char]) -> usize {
-    let mut above: Vec<usize> = (0..=other.len()).collect();
+    let mut table = vec![(0..=other.len()).collect::<Vec<usize>>()];
     for (row, letter) in one.iter().enumerate() {
         let mut line = vec![row + 1];
         for (column, wanted) in other.iter().enumerate() {
-            let changed = above[column] + usize::from(letter != wanted);
-            line.push(changed.min(above[column + 1] + 1).min(line[column] + 1));
+            let changed = table[row][column] + usize::from(letter != wanted);
+            let least = changed.min(table[row][column + 1] + 1).min(line[column] + 1);
+            let swapped =
+                row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *wanted;
+            line.push(if swapped { least.min(table[row - 1][column - 1] + 1) } else { least });
         }
-        above = line;
+        table.push(line);
     }
-    above[other.len()]
+    table[one.len()][other.len()]
 }
