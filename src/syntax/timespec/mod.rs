@@ -127,7 +127,7 @@ pub fn resolve(
     }
     let due = place.instant(frame, now);
     not_past(due, now, zone, timespec.columns.clone()).map_err(|past| match due.year() {
-        ..1900 => {
+        ..1970 => {
             past.help("four digits after a day are its year; write a time with a colon: 10:30")
         }
         _ => past,
