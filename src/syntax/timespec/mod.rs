@@ -126,6 +126,9 @@ pub fn resolve(
         None | Some(Day::Today | Day::Tomorrow | Day::Weekday(_) | Day::Date { .. }) => {}
     }
     let due = place.instant(frame, now);
+    if reading(zone, due).year() > 9999 {
+        return Err(too_far(timespec.columns.clone()));
+    }
     not_past(due, now, zone, timespec.columns.clone()).map_err(|past| match due.year() {
         ..1970 => {
             past.help("four digits after a day are its year; write a time with a colon: 10:30")
@@ -229,10 +232,9 @@ impl Place {
             Unit::Month => months(Some(step.amount)),
             Unit::Year => months(step.amount.checked_mul(12)),
         };
-        // Four digits show a year; what is further off is a slip of the finger.
-        place.filter(|place| (1..=9999).contains(&place.reading(frame).year())).ok_or_else(|| {
-            Diagnostic::error("T006", 1, step.columns.clone(), "too far away".to_owned())
-        })
+        place
+            .filter(|place| (1..=9999).contains(&place.reading(frame).year()))
+            .ok_or_else(|| too_far(step.columns.clone()))
     }
 }
 
@@ -242,12 +244,25 @@ impl Step {
     }
 }
 
-/// The same day of another month; where that month is too short, as many days into the next.
+/// Four digits show a year; what is further off is a slip of the finger.
+fn too_far(columns: Range<usize>) -> Diagnostic {
+    Diagnostic::error("T006", 1, columns, "too far away".to_owned())
+}
+
+/// The same day of another month; where that month is too short, as many days into the next. At turns the
+/// month first and the year after it, so it is the old year's February that is too short for Dec 31 + 2 months.
 fn months_after(date: NaiveDate, months: i64) -> Option<NaiveDate> {
-    let month = (i64::from(date.year()) * 12 + i64::from(date.month0())).checked_add(months)?;
-    let year = i32::try_from(month.div_euclid(12)).ok()?;
-    let first = NaiveDate::from_ymd_opt(year, u32::try_from(month.rem_euclid(12)).ok()? + 1, 1)?;
-    first.checked_add_days(Days::new(u64::from(date.day0())))
+    let months = i64::from(date.month0()).checked_add(months)?;
+    let years = i32::try_from(months.div_euclid(12)).ok()?;
+    let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
+    let turned = day_in(date.year(), month, date.day())?;
+    day_in(turned.year().checked_add(years)?, turned.month(), turned.day())
+}
+
+/// That day of that month, or as many days into the next as the month is too short for it.
+fn day_in(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
+    let first = NaiveDate::from_ymd_opt(year, month, 1)?;
+    first.checked_add_days(Days::new(u64::from(day) - 1))
 }
 
 fn at_clock(date: NaiveDate, clock: Clock) -> NaiveDateTime {
