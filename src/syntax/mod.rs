@@ -7,3 +7,4 @@ pub mod explain;
 pub mod expression;
 pub mod field;
 pub mod seed;
+pub mod timespec;
