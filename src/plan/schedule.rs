@@ -309,7 +309,7 @@ fn edge(span: Span, zone: &dyn Offsets) -> Edge {
     let change = span.offset - zone.span_at(span.begins - 1).offset;
     if change > 0 && change < LONGEST_CLOCK_CHANGE {
         Edge::Jump(change)
-    } else if change < 0 && change >= -LONGEST_CLOCK_CHANGE {
+    } else if (-LONGEST_CLOCK_CHANGE..0).contains(&change) {
         Edge::Repeat(-change)
     } else {
         Edge::None

@@ -168,6 +168,7 @@ impl<'s> Reading<'s> {
                 Diagnostic::warning("W050", 1, 0..0, message).label("other crons reject this line"),
             );
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let ends = text.windows(2).position(|end| end == b"\r\n");
         if let Some(at) = ends.or_else(|| text.ends_with(b"\r").then(|| text.len() - 1)) {
             let line = 1 + text[..at].iter().filter(|byte| **byte == b'\n').count() as u32;

@@ -269,7 +269,9 @@ fn dates(calendar: &Calendar, years: &[u32]) -> Vec<String> {
     }
     if calendar.days & 1 == 1 {
         let months = |list: &[u16]| list.iter().fold(0, |bits, month| bits | 1 << month);
-        let is_leap = |year: &&u32| *year % 4 == 0 && (*year % 100 != 0 || *year % 400 == 0);
+        let is_leap = |year: &&u32| {
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+        };
         let leap: Vec<u32> = years.iter().filter(is_leap).copied().collect();
         let common: Vec<u32> = years.iter().filter(|year| !is_leap(year)).copied().collect();
         add(1 << 31, months(&[1, 3, 5, 7, 8, 10, 12]), of_days, years);
