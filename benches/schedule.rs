@@ -27,6 +27,7 @@ fn main() {
     let seed = Seed::default();
     let zone = Zone::named("America/New_York").unwrap_or_else(|_| Zone::utc());
     let start = DateTime::from_timestamp(1_780_000_000, 0).unwrap_or_default();
+    let end = DateTime::from_timestamp(4_000_000_000, 0).unwrap_or_default();
     println!(
         "{:<14} {:>9} {:>9} {:>9} {:>6} {:>9} {:>9} {:>6}",
         "", "next ns", "walk ns", "cron ns", "ratio", "parse ns", "cron ns", "ratio"
@@ -39,7 +40,9 @@ fn main() {
         });
         let mut at = start;
         let walk = best(|| {
-            at = calendar.next_after(at, &zone).map_or(start, |due| due.at);
+            // Past 2100 a zone's rules are worked out one by one; nobody waits there.
+            let due = calendar.next_after(at, &zone).filter(|due| due.at < end);
+            at = due.map_or(start, |due| due.at);
         });
         let crate_next = best(|| {
             black_box(other.after(black_box(&start)).next());

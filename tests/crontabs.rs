@@ -1,5 +1,6 @@
 //! What crontabs mean: each `tests/golden/crontabs/FORM-NAME.crontab` beside what is read from it. UPDATE=1
 //! rewrites the latter.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

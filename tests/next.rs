@@ -1,4 +1,5 @@
 //! `rat next`, `rat check` and `rat explain` as programs: what is printed where, and the exit status.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,6 @@
 //! When schedules are due: a golden table, every clock change of many zones against a scan minute by minute,
 //! and the `cron` crate as a second opinion.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
 

@@ -43,15 +43,20 @@ impl Word<'_> {
 
 /// A schedule that stands alone, with every warning about it.
 pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let words: Vec<Word<'_>> = words(text.as_bytes(), 1, 0).take(9).collect();
+    let mut found = words(text.as_bytes(), 1, 0);
+    let words = [(); 8].map(|()| found.next());
     let mut dice = Dice::new(seed, text.trim().as_bytes());
     let mut said = Vec::new();
-    let schedule = match words.as_slice() {
-        [word] if word.text.starts_with(b"@") => nickname(*word, &mut said),
-        [a, b, c, d, e] => five([*a, *b, *c, *d, *e], &mut dice, &mut said).map(Schedule::Calendar),
-        [a, b, c, d, e, f, g] => seven([*a, *b, *c, *d, *e, *f, *g], &mut dice, &mut said),
-        [_, _, _, _, _, sixth] => {
-            said.push(six_fields(*sixth));
+    let schedule = match words {
+        [Some(word), None, ..] if word.text.starts_with(b"@") => nickname(word, &mut said),
+        [Some(a), Some(b), Some(c), Some(d), Some(e), None, ..] => {
+            five([a, b, c, d, e], &mut dice, &mut said).map(Schedule::Calendar)
+        }
+        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f), Some(g), None] => {
+            seven([a, b, c, d, e, f, g], &mut dice, &mut said)
+        }
+        [_, _, _, _, _, Some(sixth), None, None] => {
+            said.push(six_fields(sixth));
             None
         }
         _ => {
@@ -64,7 +69,10 @@ pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec
             None
         }
     };
-    schedule.map(|schedule| (schedule, said.clone())).ok_or(said)
+    match schedule {
+        Some(schedule) => Ok((schedule, said)),
+        None => Err(said),
+    }
 }
 
 /// A schedule that stands alone; the first error, if it is not one.
