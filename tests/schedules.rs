@@ -130,13 +130,24 @@ impl Random {
 /// The rule itself, minute by minute: wildcard jobs by the clock, the others each reading once. `due` holds
 /// each instant as often as it is due.
 fn scan(calendar: &Calendar, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
+    scan_every(60, calendar, zone, from, until)
+}
+
+/// The same for a calendar that is only ever due at multiples of `unit` seconds of civil time.
+fn scan_every(
+    unit: i64,
+    calendar: &Calendar,
+    zone: &dyn Offsets,
+    from: i64,
+    until: i64,
+) -> Vec<i64> {
     let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
     let shows = |instant| reading(zone, at(instant));
     let selected = |civil: chrono::NaiveDateTime| {
         civil.and_utc().timestamp() % 60 == 0 && selects(calendar, civil)
     };
     let mut due = Vec::new();
-    for instant in candidates(zone, from, until) {
+    for instant in candidates(unit, zone, from, until) {
         let civil = shows(instant);
         let before = shows(instant - 1);
         let change = (civil - before).num_seconds() - 1;
@@ -160,15 +171,15 @@ fn scan(calendar: &Calendar, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i
     due
 }
 
-/// The instants at which a civil minute begins or the clock changes: nothing else can be due.
-fn candidates(zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
+/// The instants at which a civil unit begins or the clock changes: nothing else can be due.
+fn candidates(unit: i64, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
     let mut instants = Vec::new();
     let mut at = from;
     while at < until {
         let span = zone.span_at(at);
         instants.push(at);
-        let minute = at + 60 - (at + span.offset).rem_euclid(60);
-        instants.extend((minute..span.ends.min(until)).step_by(60));
+        let next = at + unit - (at + span.offset).rem_euclid(unit);
+        instants.extend((next..span.ends.min(until)).step_by(unit as usize));
         at = span.ends;
     }
     instants
@@ -231,6 +242,33 @@ fn at_every_clock_change_next_equals_a_scan() {
         }
     }
     assert!(changes > 1000, "{changes}");
+}
+
+#[test]
+fn a_rare_schedule_is_found_beyond_many_clock_changes() {
+    let mut random = Random(0x5eed_0005);
+    for name in ZONES {
+        let zone = Zone::named(name).unwrap();
+        for _ in 0..12 {
+            let from = random.below(3_000_000_000) as i64;
+            // Half of them on a day of a clock change, where all of it can go wrong.
+            let change = zone.span_at(from).ends.min(4_000_000_000) + zone.span_at(from).offset;
+            let day = DateTime::from_timestamp(change, 0).unwrap();
+            let (day, month) = match random.below(2) {
+                0 => (day.format("%-d").to_string(), day.format("%-m").to_string()),
+                _ => (random.field(1, 31), random.field(1, 12)),
+            };
+            let (hours, weekdays) = (random.field(0, 23), random.field(0, 7));
+            let weekdays = if random.below(3) == 0 { weekdays } else { "*".to_owned() };
+            let text = format!("0 {hours} {day} {month} {weekdays}");
+            let (calendar, until) = (calendar(&text), from + 900 * 86_400);
+            assert_eq!(
+                chain(&calendar, &zone, from, until),
+                scan_every(3600, &calendar, &zone, from, until),
+                "{text} in {name} from {from}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and what is surprising about one; does not know what stands after it.
 
 use crate::plan::schedule::{Calendar, Schedule, Seconds, Stars};
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::field::{
     self, DAY, Field, HOUR, MINUTE, MONTH, Place, SECOND, Unit, WEEKDAY, YEAR,
 };
@@ -78,9 +78,7 @@ pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec
 /// A schedule that stands alone; the first error, if it is not one.
 pub fn schedule(text: &str, seed: &Seed) -> Result<Schedule, Diagnostic> {
     parse(text, seed).map(|(schedule, _)| schedule).map_err(|said| {
-        let error = said
-            .iter()
-            .position(|said| said.severity == crate::syntax::diagnostic::Severity::Error);
+        let error = said.iter().position(|said| said.severity == Severity::Error);
         said.into_iter().nth(error.unwrap_or(0)).unwrap_or_else(|| {
             Diagnostic::error("E001", 1, 0..text.len(), "no schedule".to_owned())
         })
