@@ -1,1 +1,3 @@
+//! Not yet the daemon.
+
 fn main() {}

@@ -2,13 +2,14 @@
 //! for elsewhere.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use chrono::{Datelike, TimeDelta, Timelike, Utc};
+use chrono::{Datelike, TimeDelta, Timelike};
 
 use crate::client::output::{complain, print};
 use crate::client::reading;
@@ -102,9 +103,9 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
     Ok((Preview { rows, from, until: until.unwrap_or(Timestamp::MAX_UTC), most }, status))
 }
 
-type Loaded = (Crontab, ExitCode, std::collections::HashMap<String, Zone>);
+type Loaded = (Crontab, ExitCode, HashMap<String, Zone>);
 
-fn load(args: &Args, file: &std::path::Path) -> Result<Loaded, String> {
+fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     let text = reading::load(file)?;
     let form = reading::form(file, args.system, args.single);
     let mut crontab = crontab::parse(&text, form, &reading::seed());
@@ -193,7 +194,7 @@ impl Preview {
             }
             match next(index, at) {
                 Some(later) => *first = later,
-                None => drop(std::collections::binary_heap::PeekMut::pop(first)),
+                None => drop(PeekMut::pop(first)),
             }
         }
         Ok(())
@@ -270,7 +271,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
         written: String::new(),
         command: String::new(),
     };
-    let from: Timestamp = chrono::DateTime::<Utc>::from(SystemTime::now());
+    let from = Timestamp::from(SystemTime::now());
     let mut times = Vec::new();
     let preview = Preview { rows: vec![row], from, until: Timestamp::MAX_UTC, most };
     let walked = preview.walk(|_, at| {

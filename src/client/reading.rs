@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
 use crate::client::output::complain;
 use crate::plan::civil::{Timestamp, meaning};
 use crate::syntax::crontab::{Crontab, Form, lines};
@@ -11,7 +13,6 @@ use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::seed::Seed;
 use crate::sys::host;
 use crate::zone::{Unknown, Zone};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 /// A file larger than this is not a crontab.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -102,8 +103,8 @@ pub fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
     let forms =
         ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
     let reading = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map(|date| date.and_time(chrono::NaiveTime::MIN));
+    let date =
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN));
     match reading.or(date.ok()) {
         Some(reading) => Ok(meaning(zone, reading).instant()),
         None => Err(format!("\"{text}\" is not a time such as 2026-03-08T02:30:00-05:00")),

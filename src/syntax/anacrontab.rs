@@ -7,7 +7,7 @@ use crate::plan::text::Text;
 use crate::syntax::crontab::lines;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::expression::{Word, is_blank, words};
-use crate::syntax::field::nearest;
+use crate::syntax::field::{Place, nearest};
 
 /// One parsed anacrontab.
 #[derive(Clone, Debug, Default)]
@@ -207,7 +207,7 @@ fn assignment(text: &[u8], start: usize) -> Option<(Word<'_>, Word<'_>)> {
     }
     let word = |from: usize, to: usize| Word {
         text: &text[from..to],
-        place: crate::syntax::field::Place { line: 0, column: from },
+        place: Place { line: 0, column: from },
     };
     Some((word(start, end), word(equals + 1, text.len())))
 }

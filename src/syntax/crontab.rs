@@ -122,7 +122,7 @@ pub fn parse(text: &[u8], form: Form, seed: &Seed) -> Crontab {
             break;
         }
     }
-    reading.check_end(text, count);
+    reading.check_end(text);
     let mut crontab = reading.crontab;
     crontab.diagnostics.sort_by_key(|said| said.line);
     crontab
@@ -168,6 +168,7 @@ impl<'s> Reading<'s> {
                 Diagnostic::warning("W050", 1, 0..0, message).label("other crons reject this line"),
             );
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let ends = text.windows(2).position(|end| end == b"\r\n");
         if let Some(at) = ends.or_else(|| text.ends_with(b"\r").then(|| text.len() - 1)) {
             let line = 1 + text[..at].iter().filter(|byte| **byte == b'\n').count() as u32;
@@ -181,12 +182,15 @@ impl<'s> Reading<'s> {
         }
     }
 
-    fn check_end(&mut self, text: &[u8], count: u32) {
+    fn check_end(&mut self, text: &[u8]) {
         if !text.is_empty() && !text.ends_with(b"\n") {
-            let length = lines(text).last().map_or(0, <[u8]>::len);
+            let (mut line, mut length) = (1, 0);
+            for (number, text) in (1..).zip(lines(text)) {
+                (line, length) = (number, text.len());
+            }
             let message = "the file does not end in a newline".to_owned();
             self.say(
-                Diagnostic::warning("E008", count, length..length, message)
+                Diagnostic::warning("E008", line, length..length, message)
                     .label("other crons drop this line, or the whole file"),
             );
         }
@@ -384,6 +388,7 @@ impl Line<'_> {
             self.check_dash(start, said);
         }
         let count = self.count_fields(at, said)?;
+        at += self.text[at..].iter().take_while(|byte| is_blank(**byte)).count();
         let written = at..self.after_words(at, count);
         at = written.end;
         let mut user = None;
@@ -394,7 +399,7 @@ impl Line<'_> {
             at = word.columns().end;
         }
         while let Some(word) = words(self.text, self.line, at).next() {
-            if !is_flags(word.text) || word.columns().end == self.text.len() {
+            if !is_flags(word.text) {
                 break;
             }
             flags.mail_on_failure_only |= word.text.contains(&b'n');
@@ -461,7 +466,7 @@ impl Line<'_> {
     }
 
     fn sixth_field(&self, sixth: Word<'_>, count: usize) -> Diagnostic {
-        let message = "a crontab has five fields; this begins the command".to_owned();
+        let message = "a crontab has five fields; this is no longer one of them".to_owned();
         let warning = Diagnostic::warning("W054", self.line, sixth.columns(), message);
         if count >= 7 {
             warning.help("only `ratd FILE` reads seven fields, second … year")
@@ -504,7 +509,7 @@ impl Line<'_> {
         }
         if nickname || found.len() >= 5 {
             let end = columns.end..columns.end;
-            let message = format!("{missing} is missing after the schedule");
+            let message = format!("{missing} must follow the schedule");
             return Diagnostic::error("E001", self.line, end, message);
         }
         let message = format!("an entry begins with five fields; here are {}", found.len());
@@ -564,7 +569,7 @@ impl Line<'_> {
 
     fn check_user(&self, user: Word<'_>, said: &mut Vec<Diagnostic>) {
         if user.text[0] == b'*' {
-            said.push(self.sixth_star(user));
+            said.push(self.star_too_many(user, 5));
         } else if user.text.iter().any(|byte| b"/=;|&<>()[]{}'\"`~%!?".contains(byte))
             || COMMANDS.iter().any(|command| command.as_bytes() == user.text)
         {
@@ -577,18 +582,23 @@ impl Line<'_> {
         }
     }
 
+    /// Vixie cron rejects these too: a field too many is far more likely than a command with a star.
     #[cold]
-    fn sixth_star(&self, word: Word<'_>) -> Diagnostic {
-        let message = "there are five fields; this sixth one would be the command".to_owned();
-        Diagnostic::error("E017", self.line, word.columns(), message)
-            .label("no command begins with `*`")
-            .help("leave one field out; only `ratd FILE` reads seconds and years")
+    fn star_too_many(&self, word: Word<'_>, count: usize) -> Diagnostic {
+        let fields = if count == 7 { "seven" } else { "five" };
+        let message = format!("there are {fields} fields; one more would be the command");
+        let error = Diagnostic::error("E017", self.line, word.columns(), message)
+            .label("no command begins with `*`");
+        if self.form == Form::Single {
+            return error;
+        }
+        error.help("leave one field out; only `ratd FILE` reads seconds and years")
     }
 
     fn check_command(&self, first: Word<'_>, count: usize, said: &mut Vec<Diagnostic>) {
         let text = &self.text[first.place.column..];
         if first.text[0] == b'*' && count != 1 {
-            said.push(self.sixth_star(first));
+            said.push(self.star_too_many(first, count));
             return;
         }
         if self.form != Form::System && text.len() > first.text.len() {

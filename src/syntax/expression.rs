@@ -2,7 +2,7 @@
 //! and what is surprising about one; does not know what stands after it.
 
 use crate::plan::schedule::{Calendar, Schedule, Seconds, Stars};
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::field::{
     self, DAY, Field, HOUR, MINUTE, MONTH, Place, SECOND, Unit, WEEKDAY, YEAR,
 };
@@ -43,15 +43,20 @@ impl Word<'_> {
 
 /// A schedule that stands alone, with every warning about it.
 pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let words: Vec<Word<'_>> = words(text.as_bytes(), 1, 0).take(9).collect();
+    let mut found = words(text.as_bytes(), 1, 0);
+    let words = [(); 8].map(|()| found.next());
     let mut dice = Dice::new(seed, text.trim().as_bytes());
     let mut said = Vec::new();
-    let schedule = match words.as_slice() {
-        [word] if word.text.starts_with(b"@") => nickname(*word, &mut said),
-        [a, b, c, d, e] => five([*a, *b, *c, *d, *e], &mut dice, &mut said).map(Schedule::Calendar),
-        [a, b, c, d, e, f, g] => seven([*a, *b, *c, *d, *e, *f, *g], &mut dice, &mut said),
-        [_, _, _, _, _, sixth] => {
-            said.push(six_fields(*sixth));
+    let schedule = match words {
+        [Some(word), None, ..] if word.text.starts_with(b"@") => nickname(word, &mut said),
+        [Some(a), Some(b), Some(c), Some(d), Some(e), None, ..] => {
+            five([a, b, c, d, e], &mut dice, &mut said).map(Schedule::Calendar)
+        }
+        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f), Some(g), None] => {
+            seven([a, b, c, d, e, f, g], &mut dice, &mut said)
+        }
+        [_, _, _, _, _, Some(sixth), None, None] => {
+            said.push(six_fields(sixth));
             None
         }
         _ => {
@@ -64,15 +69,16 @@ pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec
             None
         }
     };
-    schedule.map(|schedule| (schedule, said.clone())).ok_or(said)
+    match schedule {
+        Some(schedule) => Ok((schedule, said)),
+        None => Err(said),
+    }
 }
 
 /// A schedule that stands alone; the first error, if it is not one.
 pub fn schedule(text: &str, seed: &Seed) -> Result<Schedule, Diagnostic> {
     parse(text, seed).map(|(schedule, _)| schedule).map_err(|said| {
-        let error = said
-            .iter()
-            .position(|said| said.severity == crate::syntax::diagnostic::Severity::Error);
+        let error = said.iter().position(|said| said.severity == Severity::Error);
         said.into_iter().nth(error.unwrap_or(0)).unwrap_or_else(|| {
             Diagnostic::error("E001", 1, 0..text.len(), "no schedule".to_owned())
         })
@@ -269,7 +275,9 @@ fn dates(calendar: &Calendar, years: &[u32]) -> Vec<String> {
     }
     if calendar.days & 1 == 1 {
         let months = |list: &[u16]| list.iter().fold(0, |bits, month| bits | 1 << month);
-        let is_leap = |year: &&u32| *year % 4 == 0 && (*year % 100 != 0 || *year % 400 == 0);
+        let is_leap = |year: &&u32| {
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+        };
         let leap: Vec<u32> = years.iter().filter(is_leap).copied().collect();
         let common: Vec<u32> = years.iter().filter(|year| !is_leap(year)).copied().collect();
         add(1 << 31, months(&[1, 3, 5, 7, 8, 10, 12]), of_days, years);

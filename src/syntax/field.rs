@@ -91,6 +91,10 @@ pub fn parse(
     dice: &mut Dice<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Field, Diagnostic> {
+    if text == b"*" {
+        let all = Item::Values { from: unit.first, to: unit.top, step: 1 };
+        return Ok(Field { bits: all.bits(), star: true });
+    }
     let mut bits = 0;
     let mut reader = Reader { text, at: 0, unit, place, dice, warnings };
     reader.items(&mut |item| bits |= item.bits())?;
