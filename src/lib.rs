@@ -2,6 +2,7 @@
 
 pub mod paths;
 pub mod plan;
+pub mod session;
 pub mod syntax;
 pub mod sys;
 pub mod zone;
