@@ -63,18 +63,19 @@ mod tests {
             kind,
             command: Text::default(),
             input: None,
-            environment: assignments.iter().map(|(n, v)| (Text::from(*n), Text::from(*v))).collect(),
+            environment: assignments
+                .iter()
+                .map(|(n, v)| (Text::from(*n), Text::from(*v)))
+                .collect(),
             directory: None,
             umask: None,
         };
         let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"));
-        let got: Vec<_> =
-            got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
+        let got: Vec<_> = got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
         assert_eq!(got.join(" "), expected);
     }
 
-    const PLAIN: &str =
-        "HOME=/home/alice LOGNAME=alice USER=alice SHELL=/bin/sh PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+    const PLAIN: &str = "HOME=/home/alice LOGNAME=alice USER=alice SHELL=/bin/sh PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 
     #[test]
     fn an_entry_without_assignments_gets_five_variables() {
@@ -87,7 +88,13 @@ mod tests {
     fn an_entry_can_change_all_but_who_it_is() {
         check(
             Kind::Entry,
-            &[("HOME", "/srv"), ("LOGNAME", "root"), ("USER", "root"), ("PATH", "/p"), ("SHELL", "/s")],
+            &[
+                ("HOME", "/srv"),
+                ("LOGNAME", "root"),
+                ("USER", "root"),
+                ("PATH", "/p"),
+                ("SHELL", "/s"),
+            ],
             "HOME=/srv LOGNAME=alice USER=alice SHELL=/s PATH=/p",
         );
     }

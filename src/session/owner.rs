@@ -24,7 +24,11 @@ pub struct Owner {
 enum Ids {
     /// This process is that user already and could be no other.
     Same,
-    Change { uid: Uid, gid: Gid, groups: Vec<Gid> },
+    Change {
+        uid: Uid,
+        gid: Gid,
+        groups: Vec<Gid>,
+    },
 }
 
 impl Owner {
@@ -37,8 +41,9 @@ impl Owner {
             own if own.is_root() => Ids::Change {
                 uid: user.uid,
                 gid: user.gid,
-                groups: groups_of(login, user.gid)
-                    .map_err(|error| format!("cannot look up the groups of {login}: {}", error.desc()))?,
+                groups: groups_of(login, user.gid).map_err(|error| {
+                    format!("cannot look up the groups of {login}: {}", error.desc())
+                })?,
             },
             own if own == user.uid => Ids::Same,
             own => return Err(format!("ratd runs as uid {own} and cannot become {login}")),
