@@ -5,19 +5,18 @@
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, Uid, User, mkfifo};
-use std::os::fd::AsFd;
 
 use rat::plan::job::{JobId, Kind, Recipe};
 use rat::plan::run::{Order, Outcome, Report, Run, RunId, Trigger};
@@ -425,8 +424,7 @@ fn an_order_that_comes_twice_starts_once() {
 #[test]
 fn an_at_job_reads_its_script_and_an_empty_input() {
     let bench = Bench::new("script");
-    let script =
-        "#!/bin/sh\necho \"$0 $# $-\"\nreadlink /proc/self/fd/0\ncat\ncat <<E\nhere $LINENO\nE\n";
+    let script = "#!/bin/sh\necho \"$0 $# $-\"\nreadlink /proc/self/fd/0\ncat\ncat <<E\nhere $((2 + 3))\nE\n";
     assert_eq!(bench.output_of(Kind::At, script), "sh 0 \n/dev/null\nhere 5\n");
     let long = format!("{}echo done", "# a comment\n".repeat(100_000));
     assert_eq!(bench.output_of(Kind::At, &long), "done\n");
@@ -500,11 +498,8 @@ fn an_order_that_cannot_be_claimed_is_refused() {
     let order = bench.order(Kind::Entry, "true");
     bench.send(&order);
     let answer = next_answer(bench.socket.as_ref().unwrap());
-    assert_eq!(answer, Answer::Refused { run: order.run.id, errno: libc_enoent() });
-}
-
-fn libc_enoent() -> i32 {
-    nix::errno::Errno::ENOENT as i32
+    let errno = nix::errno::Errno::ENOENT as i32;
+    assert_eq!(answer, Answer::Refused { run: order.run.id, errno });
 }
 
 #[test]
@@ -524,15 +519,27 @@ fn a_report_is_for_the_owner_of_the_directory_alone() {
 
 #[test]
 fn echo_shows_lines_under_the_jobs_name() {
-    let directory = std::env::temp_dir().join(format!("rat-session-{}-echo", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    // The fork server's own output is that of the test, which captures only its own prints; a session
-    // that is told to echo must work there as well as it does without.
     let bench = Bench::new("echo");
-    let mut order = bench.order(Kind::Entry, "echo shown; exit 7");
+    let mut order = bench.order(Kind::Entry, "echo one; printf two >&2; exit 7");
     order.echo = true;
-    assert_eq!(bench.outcome(&order), Outcome::Exited(7));
-    std::fs::remove_dir_all(&directory).unwrap();
+    let mut quiet = bench.order(Kind::Entry, "echo quiet");
+    quiet.echo = false;
+    // A second fork server, whose output the test reads; a shell puts its socket where it looks for it.
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all_blocking(&encode_order(&order).unwrap());
+    ours.write_all_blocking(&encode_order(&quiet).unwrap());
+    ours.shutdown(std::net::Shutdown::Write).unwrap();
+    let shown = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec \"$0\" --fork-server \"$1\" 3<&0", env!("CARGO_BIN_EXE_ratd")])
+        .arg(bench.directory.join("run"))
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let (lines, end) = shown.split_once("job | exited with status 7 after ").unwrap();
+    assert_eq!(lines, "job | one\njob | two\n");
+    assert!(end.ends_with("s\n") && end.lines().count() == 1, "{end:?}");
+    assert_eq!(bench.report(&order).output.shown(), "one\ntwo");
 }
 
 #[test]
@@ -596,5 +603,4 @@ fn an_at_job_of_another_user_reads_its_script_and_input() {
     entry.run.owner = "nobody".to_owned();
     entry.recipe.input = Some(Text::from("text"));
     assert_eq!(bench.output(&entry), "texttext");
-    let _ = OFlag::empty();
 }

@@ -125,12 +125,19 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
 
 /// Gives every signal its default action, but ignores these, and blocks none.
 pub fn reset_signals(ignored: &[Signal]) -> io::Result<()> {
+    // The kernel's own sigaction is smaller than this everywhere, and all zeros are SIG_DFL.
+    let default = [0_u64; 8];
     for number in 1..=libc::SIGRTMAX() {
-        let ignore = ignored.iter().any(|signal| *signal as i32 == number);
-        let action = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
-        // SAFETY: no handler is installed, so no code of ours can be interrupted by one. Numbers that
-        // cannot be changed (KILL, STOP, libc's own) are refused and need no change.
-        unsafe { libc::signal(number, action) };
+        // SAFETY: the kernel reads its struct from memory that is long enough. No handler is installed, so
+        // no code of ours can be interrupted by one. The bare call reaches the two signals that libc keeps
+        // for its threads, which posix_spawn leaves ignored; KILL and STOP are refused and need no change.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), 0_usize, 8_usize);
+        }
+    }
+    for signal in ignored {
+        // SAFETY: as above: to ignore a signal installs no handler.
+        unsafe { libc::signal(*signal as i32, libc::SIG_IGN) };
     }
     Ok(SigSet::empty().thread_set_mask()?)
 }
