@@ -1,3 +1,5 @@
-//! Not yet the daemon.
+//! The daemon, and the fork server that it starts from the same file.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rat::daemon::main()
+}
