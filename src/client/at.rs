@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeZone};
 use clap::{ArgAction, CommandFactory, Parser};
 
+use crate::client::call::Connection;
+use crate::client::clock::now;
+use crate::client::queue::{self, Atq, Atrm, CLASSIC};
+use crate::client::surroundings;
 use crate::plan::civil::Timestamp;
+use crate::protocol::request::SubmitJob;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::timespec::{iso, parse, parse_touch, resolve};
 use crate::zone::Zone;
@@ -76,9 +80,9 @@ pub struct At {
     /// Take this for the present, in seconds since 1970
     #[arg(long, value_name = "EPOCH", allow_negative_numbers = true)]
     pub now: Option<i64>,
-    /// Another root for all paths of the system
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub root: PathBuf,
+    /// Ask the ratd under DIR
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// Print how it is called
     #[arg(short = 'h', long, action = ArgAction::SetTrue)]
     pub help: bool,
@@ -105,6 +109,9 @@ pub fn main() -> ExitCode {
         eprint!("{}", At::command().render_help());
         return ExitCode::FAILURE;
     }
+    if let Some(status) = on_the_queue(&at) {
+        return status;
+    }
     let zone = match Zone::local(Path::new("/")) {
         Ok(zone) => zone,
         Err(unknown) => return refuse(&unknown.to_string()),
@@ -114,30 +121,59 @@ pub fn main() -> ExitCode {
             println!("{}", iso(due, &zone));
             ExitCode::SUCCESS
         }
-        Ok(due) => submit(&at, due),
+        Ok(due) => submit(&at, due, &zone).unwrap_or_else(|message| refuse(&message)),
         Err(message) => refuse(&message),
     }
 }
 
-/// Hands the job to ratd.
-fn submit(at: &At, _due: Timestamp) -> ExitCode {
-    refuse(&format!("cannot queue under {} yet; --dry-run says when it is due", at.root.display()))
+/// `-l`, `-r`, `-d` and `-c`: what is asked is not about a new job.
+fn on_the_queue(at: &At) -> Option<ExitCode> {
+    let (root, jobs) = (at.root.clone(), at.words.clone());
+    if at.list {
+        let queue = at.queue.as_ref().and_then(|queue| queue.chars().next());
+        let asked = Atq { queue, format: at.format.clone(), root, json: false, version: (), jobs };
+        Some(queue::list(&asked, "rat-at"))
+    } else if at.remove || at.delete {
+        Some(queue::remove(&Atrm { root, version: (), jobs }, "rat-at"))
+    } else if at.print {
+        Some(queue::show(&jobs, root.as_deref(), "rat-at"))
+    } else {
+        None
+    }
+}
+
+/// Hands the job to ratd. It is on disk when its number is printed.
+fn submit(at: &At, due: Timestamp, zone: &Zone) -> Result<ExitCode, String> {
+    let mut connection = Connection::open(at.root.as_deref())
+        .map_err(|no_daemon| format!("{no_daemon}\nnothing was queued"))?;
+    let shown = zone.from_utc_datetime(&due.naive_utc()).format(CLASSIC).to_string();
+    if at.verbose {
+        eprintln!("{shown}\n");
+    }
+    let job = surroundings::capture(at, due, &shown)?;
+    match connection.call(&SubmitJob { job }) {
+        Ok(submitted) => {
+            eprintln!("job {} at {shown}", submitted.number);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(format!("{error}\nnothing was queued")),
+    }
 }
 
 /// When the command line wants the job, by one reading of the clock; or why it cannot be had.
 fn due(at: &At, zone: &Zone) -> Result<Timestamp, String> {
-    let now = match at.now {
+    let present = match at.now {
         Some(seconds) => DateTime::from_timestamp(seconds, 0)
             .ok_or_else(|| format!("--now {seconds}: no such time"))?,
-        None => Timestamp::from(SystemTime::now()),
+        None => now(),
     };
     match &at.touch {
         Some(_) if !at.words.is_empty() => Err("the time is given twice: -t and words".to_owned()),
-        Some(text) => parse_touch(text, now, zone).map_err(|wrong| told(text, &wrong)),
+        Some(text) => parse_touch(text, present, zone).map_err(|wrong| told(text, &wrong)),
         None => {
             let words = at.words.join(" ");
             parse(&words)
-                .and_then(|timespec| resolve(&timespec, now, zone))
+                .and_then(|timespec| resolve(&timespec, present, zone))
                 .map_err(|wrong| told(&words, &wrong))
         }
     }

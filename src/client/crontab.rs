@@ -1,7 +1,7 @@
 //! rat-crontab: a user's crontab installed, listed, edited, removed and checked. Talks to ratd; for root without a
 //! ratd it works on the spool itself, under the same lock.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -9,17 +9,15 @@ use std::process::{Command, ExitCode};
 use clap::{CommandFactory, Parser};
 use nix::unistd::{User, geteuid, getuid, mkdtemp};
 
-use crate::client::call::{CallError, Connection};
+use crate::client::call::{CallError, Connection, asked_root};
 use crate::client::output::{complain, print};
-use crate::client::reading::{any_error, complain_about};
+use crate::client::reading::{any_error, complain_about, load, seed, zones};
 use crate::paths::Paths;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
-use crate::protocol::reply::Reply;
-use crate::protocol::request::Request;
+use crate::protocol::request::{GetCrontab, PutCrontab, RemoveCrontab};
 use crate::spool::install;
 use crate::syntax::crontab::{self, Form};
-use crate::syntax::seed::Seed;
 
 const PROGRAM: &str = "rat-crontab";
 
@@ -157,11 +155,13 @@ struct Draft {
 impl Draft {
     fn new(text: &[u8]) -> Result<Draft, String> {
         let failed = |error: io::Error| format!("cannot make a file to edit: {error}");
-        let directory = mkdtemp(&std::env::temp_dir().join("crontab.XXXXXX")).map_err(|error| failed(error.into()))?;
+        let directory = mkdtemp(&std::env::temp_dir().join("crontab.XXXXXX"))
+            .map_err(|error| failed(error.into()))?;
         let file = directory.join("crontab");
         let draft = Draft { directory, file, kept: std::cell::Cell::new(false) };
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&draft.file).map_err(failed)?;
+        let mut file =
+            options.write(true).create_new(true).mode(0o600).open(&draft.file).map_err(failed)?;
         file.write_all(text).map_err(failed)?;
         Ok(draft)
     }
@@ -190,7 +190,11 @@ fn run_editor(file: &Path) -> Result<(), String> {
         .arg(file)
         .status()
         .map_err(|error| format!("cannot run {editor}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("\"{editor}\" ended with {status}; nothing is installed")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("\"{editor}\" ended with {status}; nothing is installed"))
+    }
 }
 
 /// Asks on the terminal. What cannot be answered is answered by `otherwise`: a script must not hang here.
@@ -203,26 +207,25 @@ fn ask(question: &str, otherwise: bool) -> bool {
     }
 }
 
-fn load(file: &Path) -> Result<Vec<u8>, String> {
-    if file == Path::new("-") {
-        let mut text = Vec::new();
-        io::stdin().read_to_end(&mut text).map_err(|error| format!("standard input: {error}"))?;
-        return Ok(text);
-    }
-    std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
 /// Says what is wrong with the text; false if it must not be installed.
 fn is_good(file: &Path, text: &[u8]) -> bool {
-    let crontab = crontab::parse(text, Form::User, &Seed::default());
-    let mut diagnostics = crontab.diagnostics;
-    for zone in &crontab.zones {
-        if let Err(unknown) = crate::zone::Zone::in_zoneinfo(&zone.name) {
-            diagnostics.push(zone.unknown(unknown.to_string()));
-        }
+    let mut crontab = crontab::parse(text, Form::User, &seed());
+    zones(&mut crontab);
+    complain_about(&crontab.diagnostics, &file.display().to_string(), text);
+    !any_error(&crontab.diagnostics)
+}
+
+fn look_up(name: Option<&str>) -> Result<User, String> {
+    let found = match name {
+        Some(name) => User::from_name(name),
+        None => User::from_uid(getuid()),
+    };
+    let shown = name.map_or_else(|| format!("uid {}", getuid()), str::to_owned);
+    match found {
+        Ok(Some(user)) => Ok(user),
+        Ok(None) => Err(format!("no such user: {shown}")),
+        Err(error) => Err(format!("cannot look up {shown}: {error}")),
     }
-    complain_about(&diagnostics, &file.display().to_string(), text);
-    !any_error(&diagnostics)
 }
 
 /// Where crontabs are: with ratd, or on disk under root's own hands.
@@ -236,19 +239,11 @@ impl Place {
         let user = options.user.clone();
         match Connection::open(options.root.as_deref()) {
             Ok(connection) => Ok(Place::Ratd { connection: Box::new(connection), user }),
-            Err(no_daemon) if geteuid().is_root() => {
-                let name = user.clone();
-                let found = match &name {
-                    Some(name) => User::from_name(name),
-                    None => User::from_uid(getuid()),
-                };
-                let user = found
-                    .map_err(|error| format!("cannot look up the user: {error}"))?
-                    .ok_or_else(|| format!("no such user: {}", name.unwrap_or_default()))?;
-                let root = options.root.clone().or_else(|| std::env::var_os("RAT_ROOT").map(PathBuf::from));
-                let paths = Paths::system(&root.unwrap_or_else(|| PathBuf::from("/")));
-                let _ = no_daemon;
-                Ok(Place::Spool { paths, user: Box::new(user) })
+            Err(_) if geteuid().is_root() => {
+                let paths = Paths::system(
+                    &asked_root(options.root.as_deref()).unwrap_or_else(|| PathBuf::from("/")),
+                );
+                Ok(Place::Spool { paths, user: Box::new(look_up(user.as_deref())?) })
             }
             Err(no_daemon) => Err(no_daemon.to_string()),
         }
@@ -257,7 +252,9 @@ impl Place {
     fn user_shown(&self) -> String {
         let own = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
         match self {
-            Place::Ratd { user, .. } => user.clone().or_else(own).unwrap_or_else(|| getuid().to_string()),
+            Place::Ratd { user, .. } => {
+                user.clone().or_else(own).unwrap_or_else(|| getuid().to_string())
+            }
             Place::Spool { user, .. } => user.name.clone(),
         }
     }
@@ -268,42 +265,44 @@ impl Place {
 
     fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         match self {
-            Place::Ratd { connection, user } => match connection.call(&Request::GetCrontab { user: user.clone() }) {
-                Ok(Reply::GetCrontab { text }) => Ok(Some(text.0)),
-                Err(CallError::Fault(Fault::NoCrontab { .. })) => Ok(None),
-                other => Err(unexpected(other)),
-            },
-            Place::Spool { paths, user } => install::read(paths, user).map_err(|error| error.to_string()),
+            Place::Ratd { connection, user } => {
+                match connection.call(&GetCrontab { user: user.clone() }) {
+                    Ok(crontab) => Ok(Some(crontab.text.0)),
+                    Err(CallError::Fault(Fault::NoCrontab { .. })) => Ok(None),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            Place::Spool { paths, user } => {
+                install::read(paths, user).map_err(|error| error.to_string())
+            }
         }
     }
 
     fn install(&mut self, text: Vec<u8>) -> Result<(), String> {
         match self {
             Place::Ratd { connection, user } => {
-                match connection.call(&Request::PutCrontab { user: user.clone(), text: Text(text) }) {
-                    Ok(Reply::PutCrontab {}) => Ok(()),
-                    other => Err(unexpected(other)),
-                }
+                let request = PutCrontab { user: user.clone(), text: Text(text) };
+                connection.call(&request).map(drop).map_err(|error| error.to_string())
             }
-            Place::Spool { paths, user } => install::install(paths, user, &text).map_err(|error| error.to_string()),
+            Place::Spool { paths, user } => {
+                install::install(paths, user, &text).map_err(|error| error.to_string())
+            }
         }
     }
 
+    /// False if there was none.
     fn remove(&mut self) -> Result<bool, String> {
         match self {
-            Place::Ratd { connection, user } => match connection.call(&Request::RemoveCrontab { user: user.clone() }) {
-                Ok(Reply::RemoveCrontab {}) => Ok(true),
-                Err(CallError::Fault(Fault::NoCrontab { .. })) => Ok(false),
-                other => Err(unexpected(other)),
-            },
-            Place::Spool { paths, user } => install::remove(paths, user).map_err(|error| error.to_string()),
+            Place::Ratd { connection, user } => {
+                match connection.call(&RemoveCrontab { user: user.clone() }) {
+                    Ok(_) => Ok(true),
+                    Err(CallError::Fault(Fault::NoCrontab { .. })) => Ok(false),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            Place::Spool { paths, user } => {
+                install::remove(paths, user).map_err(|error| error.to_string())
+            }
         }
-    }
-}
-
-fn unexpected(result: Result<Reply, CallError>) -> String {
-    match result {
-        Ok(_) => "ratd gave the reply to another request".to_owned(),
-        Err(error) => error.to_string(),
     }
 }

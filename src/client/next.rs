@@ -7,10 +7,11 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use chrono::{Datelike, TimeDelta, Timelike};
 
+use crate::client::clock::now;
+use crate::client::coming;
 use crate::client::output::{complain, print};
 use crate::client::reading;
 use crate::plan::civil::{Offsets, Timestamp, reading as civil_reading};
@@ -37,6 +38,9 @@ pub struct Args {
     /// The zone to read schedules in where no CRON_TZ says otherwise [default: the machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+    /// Show at most so many of ratd's coming runs [default: 10]
+    #[arg(short = 'n', long, value_name = "COUNT", conflicts_with_all = ["crontab", "expr"])]
+    pub count: Option<u32>,
     /// The file has a user column, as /etc/crontab
     #[arg(long, conflicts_with = "single")]
     pub system: bool,
@@ -46,6 +50,9 @@ pub struct Args {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Ask the ratd under DIR
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 /// How many are shown if nothing says when to stop.
@@ -53,6 +60,9 @@ const FEW: usize = 10;
 
 /// Runs `rat next`.
 pub fn main(args: Args) -> ExitCode {
+    if args.crontab.is_none() && args.expr.is_none() {
+        return coming::main(&args);
+    }
     match preview(&args) {
         Ok((preview, status)) => {
             let printed = print("rat next", |output| {
@@ -75,7 +85,7 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
     let instant = |text: &Option<String>| {
         text.as_deref().map(|text| reading::instant(text, &zone)).transpose()
     };
-    let from = instant(&args.from)?.unwrap_or_else(|| SystemTime::now().into());
+    let from = instant(&args.from)?.unwrap_or_else(now);
     let until = instant(&args.until)?;
     let (rows, status) = match (&args.crontab, &args.expr) {
         (Some(file), _) => {
@@ -93,11 +103,7 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
             (rows.collect(), status)
         }
         (None, Some(text)) => (vec![one_row(text, &zone)?], ExitCode::SUCCESS),
-        (None, None) => {
-            return Err("what ratd runs next is known to ratd, and none answers; \
-                        preview a file with --crontab, a schedule with --expr"
-                .to_owned());
-        }
+        (None, None) => return Err("a file or a schedule is needed".to_owned()),
     };
     let most = if until.is_none() { FEW } else { usize::MAX };
     Ok((Preview { rows, from, until: until.unwrap_or(Timestamp::MAX_UTC), most }, status))
@@ -271,7 +277,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
         written: String::new(),
         command: String::new(),
     };
-    let from = Timestamp::from(SystemTime::now());
+    let from = now();
     let mut times = Vec::new();
     let preview = Preview { rows: vec![row], from, until: Timestamp::MAX_UTC, most };
     let walked = preview.walk(|_, at| {

@@ -56,6 +56,11 @@ pub fn zone(name: Option<&str>) -> Result<Zone, Unknown> {
     name.map_or_else(|| Zone::local(Path::new("/")), Zone::named)
 }
 
+/// The machine's own zone; UTC where it cannot be told.
+pub fn local_zone() -> Zone {
+    Zone::local(Path::new("/")).unwrap_or_else(|_| Zone::utc())
+}
+
 /// Looks up every zone that a crontab names; one that does not exist is an error of its line, and the
 /// entries below it go.
 pub fn zones(crontab: &mut Crontab) -> HashMap<String, Zone> {

@@ -37,7 +37,11 @@ pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
         Tool::Crontab => "crontab",
         Tool::At => "at",
     };
-    if allowed { Ok(()) } else { Err(format!("you ({}) are not allowed to use {tool}", caller.name)) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(format!("you ({}) are not allowed to use {tool}", caller.name))
+    }
 }
 
 /// Whether the caller may touch what belongs to this uid.

@@ -2,7 +2,6 @@
 //! when something runs.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,10 +24,10 @@ use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::protocol::request::Request;
 use crate::session::report::{self, Found};
+use crate::session::server::wait_for_others;
 use crate::spool::{self, Spool, stamp};
 use crate::store::error::Error;
 use crate::store::{Change, Store};
-use crate::sys::lock::lock;
 
 /// So much is committed at once; more would make the first of it wait too long.
 const GATHERED: usize = 256;
@@ -79,7 +78,18 @@ impl Clerk {
             None => Spool::of_system(&mode.paths),
         };
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
-        Clerk { mode, store, spool, changes, watched, first, unstored, settled: false, crash, answers }
+        Clerk {
+            mode,
+            store,
+            spool,
+            changes,
+            watched,
+            first,
+            unstored,
+            settled: false,
+            crash,
+            answers,
+        }
     }
 
     /// Works until ratd ends.
@@ -126,7 +136,9 @@ impl Clerk {
         if self.mode.file.is_some() {
             return true;
         }
-        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return true };
+        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
+            return true;
+        };
         let boot = boot.trim();
         let Ok(store) = &mut self.store else { return false };
         if store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)) {
@@ -237,7 +249,8 @@ impl Clerk {
     fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
         let Schedule::Every(every) = &job.schedule else { return job };
         let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
-        let stored = self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
+        let stored =
+            self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
         let mut every = every.clone();
         every.done = file.max(stored);
         Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() })
@@ -246,33 +259,29 @@ impl Clerk {
     /// Waits until no fork server but this one can start anything. What is ordered and not there by then never
     /// will be: its claim is lost.
     fn settle(&mut self, server: u64, unconfirmed: Vec<Run>, now: Timestamp) {
-        self.wait_for_other_servers(server);
+        if let Err(error) = wait_for_others(&self.mode.paths.servers(), server) {
+            let text = format!("cannot wait for earlier fork servers: {error}");
+            self.answers.give(Answer::Said { text });
+        }
         let mut candidates = unconfirmed;
         if !std::mem::replace(&mut self.settled, true) {
-            let earlier = self.store.as_ref().ok().and_then(|store| store.unfinished().ok()).unwrap_or_default();
+            let earlier = self
+                .store
+                .as_ref()
+                .ok()
+                .and_then(|store| store.unfinished().ok())
+                .unwrap_or_default();
             candidates.extend(earlier.into_iter().filter(|run| run.id < self.first));
         }
-        let present: BTreeSet<_> = report::inventory(&self.mode.paths.runs()).unwrap_or_default().into_iter().collect();
+        let present: BTreeSet<_> =
+            report::inventory(&self.mode.paths.runs()).unwrap_or_default().into_iter().collect();
         let lost = candidates.into_iter().filter(|run| !present.contains(&run.id));
         let why = "ratd stopped between ordering it and seeing it start";
-        let mut writes: Vec<_> = lost.map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
+        let mut writes: Vec<_> =
+            lost.map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(present.into_iter().map(|run| Command::Collect { run, now }));
         self.write(writes);
         self.tell_queue();
-    }
-
-    /// A fork server holds its file locked until it has read its socket to the end.
-    fn wait_for_other_servers(&self, server: u64) {
-        let Ok(entries) = std::fs::read_dir(self.mode.paths.servers()) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name() == *crate::session::server::file_name(server) {
-                continue;
-            }
-            let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
-            if lock(&file).is_ok() {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
     }
 
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
@@ -285,7 +294,8 @@ impl Clerk {
         if let Some(now) = writes.iter().find_map(instant) {
             writes.extend(retried.into_iter().map(|run| Command::Collect { run, now }));
         }
-        let prepared: Vec<_> = writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        let prepared: Vec<_> =
+            writes.into_iter().filter_map(|command| self.prepare(command)).collect();
         if self.commit(&prepared).is_ok() || prepared.len() < 2 {
             return;
         }
@@ -302,7 +312,8 @@ impl Clerk {
             Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
             other => return Some(Write::Other(other)),
         };
-        self.answers.give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
+        self.answers
+            .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
         Some(Write::Report(Box::new(report)))
     }
 
@@ -314,8 +325,19 @@ impl Clerk {
                 Some(without_session(run, now, Outcome::Lost("its session was killed".to_owned())))
             }
             Ok(Found::Died(None)) => {
-                let known = self.store.as_ref().ok()?.unfinished().ok()?.into_iter().find(|known| known.id == run)?;
-                Some(without_session(known, now, Outcome::Lost("its session was killed".to_owned())))
+                let known = self
+                    .store
+                    .as_ref()
+                    .ok()?
+                    .unfinished()
+                    .ok()?
+                    .into_iter()
+                    .find(|known| known.id == run)?;
+                Some(without_session(
+                    known,
+                    now,
+                    Outcome::Lost("its session was killed".to_owned()),
+                ))
             }
             Ok(Found::Alive(_)) => None,
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -389,7 +411,8 @@ impl Clerk {
                     self.unstored.insert(report.run.id);
                 }
                 Write::Other(Command::Ask { client, .. }) => {
-                    self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(&why) });
+                    self.answers
+                        .give(Answer::Reply { client: *client, reply: desk::unavailable(&why) });
                 }
                 Write::Other(Command::Claim { now, .. }) => {
                     let next = Some(*now + TRY_AGAIN);
@@ -426,7 +449,12 @@ enum Write {
     Other(Command),
 }
 
-fn in_one_transaction(store: &mut Store, writes: &[Write], mode: &Mode, crash: Crash) -> Result<Vec<Written>, Error> {
+fn in_one_transaction(
+    store: &mut Store,
+    writes: &[Write],
+    mode: &Mode,
+    crash: Crash,
+) -> Result<Vec<Written>, Error> {
     let change = store.begin()?;
     let mut written = Vec::with_capacity(writes.len());
     for write in writes {
@@ -439,7 +467,9 @@ fn in_one_transaction(store: &mut Store, writes: &[Write], mode: &Mode, crash: C
             Write::Other(command) => apply(&change, command, mode, crash)?,
         });
     }
-    if let Some(now) = written.iter().any(|written| matches!(written, Written::Stored(_))).then(|| latest(writes)) {
+    if let Some(now) =
+        written.iter().any(|written| matches!(written, Written::Stored(_))).then(|| latest(writes))
+    {
         change.prune(now.unwrap_or_default(), PRUNED)?;
     }
     change.commit()?;
@@ -463,7 +493,9 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
         Command::Claim { first, limit, now } => {
             let claimed = change.claim_due(*now, *first, *limit as usize)?;
             crash.at(Place::BeforeClaimCommit);
-            Ok(Written::Claimed(claimed.into_iter().map(|claimed| (claimed.run, claimed.recipe)).collect()))
+            Ok(Written::Claimed(
+                claimed.into_iter().map(|claimed| (claimed.run, claimed.recipe)).collect(),
+            ))
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {

@@ -74,13 +74,17 @@ impl Connections {
         while let Ok((stream, _)) = self.listener.accept() {
             let Ok(uid) = socket::peer(&stream).map(|peer| peer.uid) else { continue };
             let of_user = self.open.values().filter(|connection| connection.uid == uid).count();
-            if self.open.len() >= MOST || of_user >= MOST_OF_ONE_USER || stream.set_nonblocking(true).is_err() {
+            if self.open.len() >= MOST
+                || of_user >= MOST_OF_ONE_USER
+                || stream.set_nonblocking(true).is_err()
+            {
                 continue;
             }
             let client = Client(self.next);
             self.next += 1;
             let (frames, reply) = (Frames::default(), Vec::new());
-            let connection = Connection { stream, uid, caller: None, frames, reply, sent: 0, watched: None };
+            let connection =
+                Connection { stream, uid, caller: None, frames, reply, sent: 0, watched: None };
             self.open.insert(client, connection);
             accepted.push((client, uid));
         }

@@ -45,12 +45,18 @@ pub fn route(
     let oneway = call.oneway;
     match call.request {
         Request::GetInfo(_) => Route::Reply(encode_unless(oneway, Ok(info()))),
-        Request::GetInterfaceDescription(request) => Route::Reply(encode_unless(oneway, describe(&request.interface))),
-        Request::GetStatus(_) => Route::Reply(encode_unless(oneway, Ok(status(scheduler, state)))),
-        Request::ListNext(request) => Route::Reply(encode_unless(oneway, Ok(next(&caller, &request, scheduler)))),
-        Request::ListJobs(_) => {
-            Route::Disk(Command::Annotate { client, jobs: jobs(&caller, scheduler), owner: visible_owner(&caller) })
+        Request::GetInterfaceDescription(request) => {
+            Route::Reply(encode_unless(oneway, describe(&request.interface)))
         }
+        Request::GetStatus(_) => Route::Reply(encode_unless(oneway, Ok(status(scheduler, state)))),
+        Request::ListNext(request) => {
+            Route::Reply(encode_unless(oneway, Ok(next(&caller, &request, scheduler))))
+        }
+        Request::ListJobs(_) => Route::Disk(Command::Annotate {
+            client,
+            jobs: jobs(&caller, scheduler),
+            owner: visible_owner(&caller),
+        }),
         Request::Reload(_) => Route::Disk(Command::Look { client: Some(client) }),
         request @ (Request::ListRuns(_)
         | Request::SubmitJob(_)

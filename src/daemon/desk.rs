@@ -46,9 +46,15 @@ pub fn write(
     }
 }
 
-fn submit(change: &Change, caller: &Caller, job: &Submission, now: Timestamp) -> Result<Vec<u8>, Error> {
+fn submit(
+    change: &Change,
+    caller: &Caller,
+    job: &Submission,
+    now: Timestamp,
+) -> Result<Vec<u8>, Error> {
     if caller.user.is_none() {
-        let message = format!("uid {} has no passwd entry, so nobody could run this job", caller.uid);
+        let message =
+            format!("uid {} has no passwd entry, so nobody could run this job", caller.uid);
         return Ok(refused(Fault::NotPermitted { message }));
     }
     let number = change.submit(Uid::from_raw(caller.uid), &caller.name, now, job)?;
@@ -60,7 +66,9 @@ fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Erro
     Ok(match change.remove(number, effective(caller))? {
         Removed::Gone => encode(Ok(reply::Removed { running: false })),
         Removed::WasRunning => encode(Ok(reply::Removed { running: true })),
-        Removed::NotOwner => refused(Fault::NotPermitted { message: format!("{number}: Not owner") }),
+        Removed::NotOwner => {
+            refused(Fault::NotPermitted { message: format!("{number}: Not owner") })
+        }
         Removed::NoSuchJob => refused(Fault::NotFound { message: message() }),
     })
 }
@@ -71,14 +79,23 @@ fn effective(caller: &Caller) -> Uid {
 }
 
 /// Carries out a request that only reads the store, or works on the spool.
-pub fn answer(store: Result<&Store, String>, caller: &Caller, request: &Request, paths: &Paths) -> Vec<u8> {
+pub fn answer(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    request: &Request,
+    paths: &Paths,
+) -> Vec<u8> {
     match request {
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
         Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
-        Request::PutCrontab(request) => encode(put_crontab(caller, request.user.as_deref(), &request.text, paths)),
-        Request::RemoveCrontab(request) => encode(remove_crontab(caller, request.user.as_deref(), paths)),
+        Request::PutCrontab(request) => {
+            encode(put_crontab(caller, request.user.as_deref(), &request.text, paths))
+        }
+        Request::RemoveCrontab(request) => {
+            encode(remove_crontab(caller, request.user.as_deref(), paths))
+        }
         _ => refused(Fault::MethodNotFound { method: String::new() }),
     }
 }
@@ -94,14 +111,20 @@ pub fn unavailable(why: &str) -> Vec<u8> {
 }
 
 fn usable<T>(result: Result<T, Error>) -> Result<T, Fault> {
-    result.map_err(|error| Fault::Unavailable { message: format!("ratd cannot use its store: {error}") })
+    result.map_err(|error| Fault::Unavailable {
+        message: format!("ratd cannot use its store: {error}"),
+    })
 }
 
 fn opened(store: Result<&Store, String>) -> Result<&Store, Fault> {
     store.map_err(|why| Fault::Unavailable { message: format!("ratd cannot use its store: {why}") })
 }
 
-fn list_runs(store: Result<&Store, String>, caller: &Caller, request: &ListRuns) -> Result<reply::Runs, Fault> {
+fn list_runs(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    request: &ListRuns,
+) -> Result<reply::Runs, Fault> {
     let owner = visible_owner(caller);
     let limit = request.limit.min(MOST_RUNS) as usize;
     let filter = Filter { owner: owner.as_deref(), job: request.job.as_deref(), limit };
@@ -128,7 +151,11 @@ fn told(past: Past, with_output: bool) -> reply::Run {
     }
 }
 
-fn list_queue(store: Result<&Store, String>, caller: &Caller, paths: &Paths) -> Result<reply::Queue, Fault> {
+fn list_queue(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    paths: &Paths,
+) -> Result<reply::Queue, Fault> {
     permitted(Tool::At, caller, paths)?;
     let owner = if caller.uid == 0 { None } else { Some(Uid::from_raw(caller.uid)) };
     let queued = |job: queue::Queued| reply::Queued {
@@ -142,10 +169,17 @@ fn list_queue(store: Result<&Store, String>, caller: &Caller, paths: &Paths) -> 
     Ok(reply::Queue { jobs: jobs.into_iter().map(queued).collect() })
 }
 
-fn show(store: Result<&Store, String>, caller: &Caller, number: u64, paths: &Paths) -> Result<reply::Shown, Fault> {
+fn show(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    number: u64,
+    paths: &Paths,
+) -> Result<reply::Shown, Fault> {
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
-        Some((queued, job)) if access::owns(caller, queued.uid.as_raw()) => Ok(reply::Shown { job }),
+        Some((queued, job)) if access::owns(caller, queued.uid.as_raw()) => {
+            Ok(reply::Shown { job })
+        }
         Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }
 }
@@ -158,7 +192,8 @@ fn permitted(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), Fault> {
 fn owner(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<User, Fault> {
     permitted(Tool::Crontab, caller, paths)?;
     let Some(name) = named.filter(|name| *name != caller.name) else {
-        let message = format!("uid {} has no passwd entry, so it cannot have a crontab", caller.uid);
+        let message =
+            format!("uid {} has no passwd entry, so it cannot have a crontab", caller.uid);
         return caller.user.clone().ok_or(Fault::NotPermitted { message });
     };
     if !access::owns(caller, u32::MAX) {
@@ -167,11 +202,17 @@ fn owner(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<User, Fa
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user),
         Ok(None) => Err(Fault::NotFound { message: format!("no such user: {name}") }),
-        Err(error) => Err(Fault::Unavailable { message: format!("cannot look up {name}: {error}") }),
+        Err(error) => {
+            Err(Fault::Unavailable { message: format!("cannot look up {name}: {error}") })
+        }
     }
 }
 
-fn get_crontab(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<reply::Crontab, Fault> {
+fn get_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    paths: &Paths,
+) -> Result<reply::Crontab, Fault> {
     let user = owner(caller, named, paths)?;
     match install::read(paths, &user).map_err(failed)? {
         Some(text) => Ok(reply::Crontab { text: Text(text) }),
@@ -179,13 +220,22 @@ fn get_crontab(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<re
     }
 }
 
-fn put_crontab(caller: &Caller, named: Option<&str>, text: &Text, paths: &Paths) -> Result<reply::Done, Fault> {
+fn put_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    text: &Text,
+    paths: &Paths,
+) -> Result<reply::Done, Fault> {
     let user = owner(caller, named, paths)?;
     install::install(paths, &user, &text.0).map_err(failed)?;
     Ok(reply::Done {})
 }
 
-fn remove_crontab(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<reply::Done, Fault> {
+fn remove_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    paths: &Paths,
+) -> Result<reply::Done, Fault> {
     let user = owner(caller, named, paths)?;
     if install::remove(paths, &user).map_err(failed)? {
         Ok(reply::Done {})
@@ -199,12 +249,17 @@ fn failed(error: std::io::Error) -> Fault {
 }
 
 /// How each of these jobs ended last, put into the reply.
-pub fn annotate<'a>(store: Option<&Store>, jobs: &'a mut reply::Jobs, owner: Option<&str>) -> &'a impl Serialize {
+pub fn annotate<'a>(
+    store: Option<&Store>,
+    jobs: &'a mut reply::Jobs,
+    owner: Option<&str>,
+) -> &'a impl Serialize {
     let last = store.and_then(|store| store.last_of_each(owner).ok()).unwrap_or_default();
     for job in &mut jobs.jobs {
         // The store sorts by job.
         if let Ok(at) = last.binary_search_by(|past| past.run.job.0.as_str().cmp(&job.id)) {
-            job.last = Some(reply::Last { started: last[at].started, outcome: last[at].outcome.clone() });
+            job.last =
+                Some(reply::Last { started: last[at].started, outcome: last[at].outcome.clone() });
         }
     }
     jobs

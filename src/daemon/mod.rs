@@ -46,8 +46,9 @@ use crate::store::Store;
 
 /// The program ratd; also the fork server, which is this program executed anew.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == server::ARGUMENT) {
-        return server::main();
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == server::ARGUMENT).is_some() {
+        return server::main(arguments);
     }
     let options = Options::parse();
     let mode = match options.mode() {
@@ -87,7 +88,8 @@ fn live(mode: Mode, starter: Starter) -> Result<(), String> {
     }
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
     let socket = mode.paths.socket();
-    let ratd = assemble(mode.clone(), starter, runner, crash).map_err(|error| format!("cannot start: {error}"))?;
+    let ratd = assemble(mode.clone(), starter, runner, crash)
+        .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
     let _ = std::fs::remove_file(socket);
     let _ = std::fs::remove_file(&mode.paths.pid_file);
@@ -97,10 +99,14 @@ fn live(mode: Mode, starter: Starter) -> Result<(), String> {
 fn make_directories(mode: &Mode) -> Result<(), String> {
     let everybody = if mode.file.is_none() { 0o755 } else { 0o700 };
     let paths = &mode.paths;
-    for (directory, bits) in
-        [(&paths.run, everybody), (&paths.runs(), 0o700), (&paths.servers(), 0o700), (&paths.state, 0o700)]
-    {
-        make_directory(directory, bits).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    for (directory, bits) in [
+        (&paths.run, everybody),
+        (&paths.runs(), 0o700),
+        (&paths.servers(), 0o700),
+        (&paths.state, 0o700),
+    ] {
+        make_directory(directory, bits)
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     }
     Ok(())
 }
@@ -120,7 +126,8 @@ fn assemble(mode: Mode, starter: Starter, runner: Runner, crash: Crash) -> io::R
     let signals = signals()?;
     let now = now()?;
     let changes = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?);
-    let ends = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+    let ends =
+        AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
     let runs = changes.add_watch(&mode.paths.runs(), ends)?;
     let store = Store::open(&mode.paths.database()).map_err(|error| error.to_string());
     let first = first_run(now.wall, store.as_ref().ok(), &mode);
@@ -156,8 +163,14 @@ fn first_run(now: Timestamp, store: Option<&Store>, mode: &Mode) -> RunId {
 
 /// The signals that ratd obeys, as a descriptor. Blocked in every thread; a session sets its own.
 fn signals() -> io::Result<SignalFd> {
-    let wanted =
-        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGCHLD];
+    let wanted = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGCHLD,
+    ];
     let set: SigSet = wanted.into_iter().collect();
     set.thread_block()?;
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)

@@ -49,10 +49,15 @@ impl Options {
         };
         let paths = match (&root, &file) {
             (Some(root), _) => Paths::system(root),
-            (None, Some(_)) => Paths::user().ok_or("neither HOME nor XDG_STATE_HOME says where to keep state; use --root DIR")?,
+            (None, Some(_)) => Paths::user().ok_or(
+                "neither HOME nor XDG_STATE_HOME says where to keep state; use --root DIR",
+            )?,
             (None, None) if geteuid().is_root() => Paths::system("/".as_ref()),
             (None, None) => {
-                return Err("only root can run the system's crontabs; run your own with: ratd FILE".to_owned());
+                return Err(
+                    "only root can run the system's crontabs; run your own with: ratd FILE"
+                        .to_owned(),
+                );
             }
         };
         Ok(Mode { paths, foreground: self.foreground || file.is_some(), file })

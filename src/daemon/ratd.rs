@@ -142,11 +142,17 @@ impl Ratd {
                 }
                 Action::Missed { job, times, since } => {
                     self.state.runs_missed += u64::from(times);
-                    let text = format!("{}: {times} runs missed since {}", job.name, say::instant(since, &*job.zone));
+                    let text = format!(
+                        "{}: {times} runs missed since {}",
+                        job.name,
+                        say::instant(since, &*job.zone)
+                    );
                     self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
-                Action::Stamp { job, date } => self.disk.must(Command::Stamp { ident: job.name.clone(), date }),
+                Action::Stamp { job, date } => {
+                    self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                }
             }
         }
         if started && !self.disk.may(Command::CheckZones) {
@@ -244,7 +250,9 @@ impl Ratd {
     fn listen(&mut self, now: &Now) -> io::Result<()> {
         for answer in self.disk.answers() {
             match answer {
-                Answer::Identified { client, caller } => self.connections.identify(client, caller, &self.wait),
+                Answer::Identified { client, caller } => {
+                    self.connections.identify(client, caller, &self.wait)
+                }
                 Answer::Parsed { client, call } => {
                     if let Some(reply) = self.answer(now, client, call) {
                         self.reply(now, client, reply);
@@ -318,7 +326,10 @@ impl Ratd {
                     self.disk.must(Command::Settle { server, unconfirmed, now: now.wall });
                 }
                 News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
-                News::Restarted => tracing::error!("the fork server died; started another, pid {}", self.runner.pid()),
+                News::Restarted => tracing::error!(
+                    "the fork server died; started another, pid {}",
+                    self.runner.pid()
+                ),
             }
         }
         Ok(())

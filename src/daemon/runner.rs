@@ -106,7 +106,8 @@ impl Runner {
                 Err(_) => break,
             }
         }
-        let wanted = if self.name.is_some() && !self.frames.is_empty() { For::Both } else { For::Reading };
+        let wanted =
+            if self.name.is_some() && !self.frames.is_empty() { For::Both } else { For::Reading };
         if wanted != self.watched && wait.change(&self.server.socket, token, wanted).is_ok() {
             self.watched = wanted;
         }
@@ -135,7 +136,10 @@ impl Runner {
             match answer {
                 Answer::Ready { server } => {
                     self.name = Some(server);
-                    news.push(News::Ready { server, unconfirmed: std::mem::take(&mut self.inherited) });
+                    news.push(News::Ready {
+                        server,
+                        unconfirmed: std::mem::take(&mut self.inherited),
+                    });
                 }
                 Answer::Refused { run, errno } => {
                     if let Some(run) = self.unconfirmed.remove(&run) {
@@ -160,8 +164,9 @@ impl Runner {
         self.watched = For::Reading;
         self.watch(wait, token)?;
         let unsent: Vec<RunId> = self.frames.iter().map(|(run, _)| *run).collect();
-        let (kept, unconfirmed) =
-            std::mem::take(&mut self.unconfirmed).into_iter().partition(|(run, _)| unsent.contains(run));
+        let (kept, unconfirmed) = std::mem::take(&mut self.unconfirmed)
+            .into_iter()
+            .partition(|(run, _)| unsent.contains(run));
         self.unconfirmed = kept;
         let unconfirmed: BTreeMap<RunId, Run> = unconfirmed;
         self.inherited.extend(unconfirmed.into_values());

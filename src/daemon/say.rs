@@ -22,7 +22,8 @@ pub fn instant(at: Timestamp, zone: &dyn Offsets) -> String {
 pub fn loaded(syslog: &mut Syslog, source: &Source, jobs: usize, problems: &[String], again: bool) {
     let path = source.0.display().to_string();
     if again {
-        let who = source.0.file_name().map_or_else(|| path.clone().into(), |name| name.to_string_lossy());
+        let who =
+            source.0.file_name().map_or_else(|| path.clone().into(), |name| name.to_string_lossy());
         syslog.cron(Weight::Info, &who, "RELOAD", path.as_bytes());
     }
     tracing::info!("loaded {path}: {jobs} {}", if jobs == 1 { "job" } else { "jobs" });
@@ -92,8 +93,14 @@ pub fn ready(mode: &Mode, scheduler: &Scheduler, now: Timestamp) {
     );
     for (job, due) in &jobs {
         let command = job.recipe.command.shown();
-        let command: String = command.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        text += &format!("  line {:<3} {:<20} {:<34} {command}\n", job.origin.line, job.written, next(job, *due, now));
+        let command: String =
+            command.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        text += &format!(
+            "  line {:<3} {:<20} {:<34} {command}\n",
+            job.origin.line,
+            job.written,
+            next(job, *due, now)
+        );
     }
     // Nobody may be reading any more; the jobs run all the same.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -130,14 +137,16 @@ pub fn farewell(mode: &Mode, state: &State) {
     }
     if mode.file.is_some() {
         let running = state.running.len();
-        let left = if running == 0 { String::new() } else { format!("; {running} running jobs go on") };
+        let left =
+            if running == 0 { String::new() } else { format!("; {running} running jobs go on") };
         let _ = writeln!(std::io::stdout(), "ratd: stopped{left}");
     }
 }
 
 /// SIGUSR1: everything that ratd knows of itself, into the log.
 pub fn state(state: &State, scheduler: &Scheduler) {
-    let next = scheduler.next_wakeup().map_or("never".to_owned(), |at: DateTime<_>| at.to_rfc3339());
+    let next =
+        scheduler.next_wakeup().map_or("never".to_owned(), |at: DateTime<_>| at.to_rfc3339());
     tracing::info!(
         "{} jobs, {} running, {} started, {} missed, next wake-up {next}, store: {}",
         scheduler.jobs().len(),

@@ -54,13 +54,19 @@ pub enum Fault {
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Fault::InterfaceNotFound { interface } => write!(f, "ratd knows no interface {interface}"),
-            Fault::MethodNotFound { method } => write!(f, "ratd knows no method {method}; is it older than this?"),
-            Fault::InvalidParameter { parameter } => write!(f, "ratd does not understand this: {parameter}"),
-            Fault::NoCrontab { user } => write!(f, "no crontab for {user}"),
-            Fault::NotPermitted { message } | Fault::NotFound { message } | Fault::Unavailable { message } => {
-                f.write_str(message)
+            Fault::InterfaceNotFound { interface } => {
+                write!(f, "ratd knows no interface {interface}")
             }
+            Fault::MethodNotFound { method } => {
+                write!(f, "ratd knows no method {method}; is it older than this?")
+            }
+            Fault::InvalidParameter { parameter } => {
+                write!(f, "ratd does not understand this: {parameter}")
+            }
+            Fault::NoCrontab { user } => write!(f, "no crontab for {user}"),
+            Fault::NotPermitted { message }
+            | Fault::NotFound { message }
+            | Fault::Unavailable { message } => f.write_str(message),
         }
     }
 }

@@ -149,7 +149,8 @@ methods! {
 
 /// Reads a request.
 pub fn parse(frame: &[u8]) -> Result<Call, Fault> {
-    let invalid = |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
+    let invalid =
+        |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
     let envelope: Envelope = serde_json::from_slice(frame).map_err(invalid)?;
     let parameters = envelope.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
     Ok(Call { request: Request::of(&envelope.method, parameters)?, oneway: envelope.oneway })
@@ -179,7 +180,10 @@ mod tests {
     fn requests_are_read_as_foreign_clients_write_them() {
         let call = parse(br#"{"method":"org.varlink.service.GetInfo"}"#).unwrap();
         assert_eq!(call, Call { request: Request::GetInfo(GetInfo {}), oneway: false });
-        let call = parse(br#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#).unwrap();
+        let call = parse(
+            br#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#,
+        )
+        .unwrap();
         assert_eq!(call.request, Request::RemoveJob(RemoveJob { number: 7 }));
     }
 
@@ -187,9 +191,15 @@ mod tests {
     fn what_cannot_be_understood_is_refused_by_name() {
         let fault = |text: &str| parse(text.as_bytes()).unwrap_err();
         let method = "org.rat.scheduler1.Fly".to_owned();
-        assert_eq!(fault(r#"{"method":"org.rat.scheduler1.Fly"}"#), Fault::MethodNotFound { method });
+        assert_eq!(
+            fault(r#"{"method":"org.rat.scheduler1.Fly"}"#),
+            Fault::MethodNotFound { method }
+        );
         let interface = "org.example".to_owned();
-        assert_eq!(fault(r#"{"method":"org.example.Fly"}"#), Fault::InterfaceNotFound { interface });
+        assert_eq!(
+            fault(r#"{"method":"org.example.Fly"}"#),
+            Fault::InterfaceNotFound { interface }
+        );
         let refused = [
             "",
             "null",

@@ -4,3 +4,4 @@
 pub mod host;
 pub mod lock;
 pub mod process;
+pub mod socket;
