@@ -4,4 +4,5 @@ pub mod civil;
 pub mod job;
 pub mod run;
 pub mod schedule;
+pub mod submission;
 pub mod text;

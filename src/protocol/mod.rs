@@ -1,0 +1,1 @@
+//! Request and Reply and their bytes.
