@@ -1,1 +1,3 @@
-//! WHAT PEOPLE TYPE.
+//! WHAT PEOPLE TYPE: the programs that talk to ratd.
+
+pub mod call;
