@@ -1,6 +1,6 @@
 //! Talking to ratd: finding its socket, asking, and waiting for the answer.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ impl Connection {
     pub fn call<M: Method>(&mut self, request: &M) -> Result<M::Reply, CallError> {
         // ratd may refuse a request that is too long before it has read all of it: look for the
         // answer even so.
-        let written = self.stream.write_all(&call(request));
+        let written = socket::write_all(&self.stream, &call(request));
         let frame = self.receive().map_err(|error| match (error, written) {
             (CallError::Broken(_), Err(error)) => CallError::Broken(error),
             (error, _) => error,
@@ -127,5 +127,48 @@ impl Connection {
                 Err(error) => return Err(CallError::Broken(error)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::reply::{Removed, Reply};
+    use crate::protocol::request::RemoveJob;
+    use crate::protocol::wire::{encode, refuse};
+
+    /// What `request` gets from a ratd that answers with these bytes and hangs up.
+    fn answered(bytes: &[u8]) -> Result<Removed, CallError> {
+        let (client, ratd) = UnixStream::pair().unwrap();
+        socket::write_all(&ratd, bytes).unwrap();
+        ratd.shutdown(std::net::Shutdown::Write).unwrap();
+        let frames = Frames::new(LONGEST_REPLY);
+        let mut connection = Connection { stream: client, frames, path: PathBuf::new() };
+        connection.call(&RemoveJob { number: 7 })
+    }
+
+    #[test]
+    fn an_answer_is_a_reply_a_fault_or_a_broken_connection() {
+        let reply = encode(&Reply::Removed(Removed { was_running: false }));
+        assert_eq!(answered(&reply).unwrap(), Removed { was_running: false });
+        let cases = [
+            (refuse(&Fault::NoSuchJob { number: 7 }), "cannot find job 7"),
+            (reply[..5].to_vec(), "ratd did not answer: unexpected end of file"),
+            (b"hello\0".to_vec(), "cannot understand ratd's answer"),
+        ];
+        for (bytes, expected) in cases {
+            let error = answered(&bytes).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_ratd_it_is_said_where_one_was_looked_for() {
+        let root = std::env::temp_dir().join("no-such-root".repeat(20));
+        let error = Connection::open(Some(&root)).unwrap_err().to_string();
+        assert!(
+            error.starts_with("no ratd is running") && error.contains("control.sock"),
+            "{error}"
+        );
     }
 }

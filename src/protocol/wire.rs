@@ -103,6 +103,7 @@ pub struct Call {
 pub fn parse(frame: &[u8]) -> Call {
     /// A call without a look at its parameters, which nobody keeps before it is known what they should be.
     #[derive(Deserialize)]
+    #[serde(expecting = "a varlink call")]
     struct Head {
         method: String,
         #[serde(default)]

@@ -337,18 +337,18 @@ fn history_is_asked_by_owner_name_and_beginning_of_id() {
     for run in [run(1, "aabb"), run(2, "aacc"), bobs] {
         finish(&mut store, &report(run, Outcome::Exited(0)));
     }
-    let cases: [(Option<&str>, Option<&str>, usize, &[u64]); 8] = [
-        (None, None, 9, &[3, 2, 1]),
-        (None, None, 1, &[3]),
-        (Some("alice"), None, 9, &[2, 1]),
-        (None, Some("aa"), 9, &[2, 1]),
-        (None, Some("aabb"), 9, &[1]),
-        (None, Some("aacc-name"), 9, &[2]),
-        (Some("alice"), Some("00ff"), 9, &[]),
-        (None, Some("%"), 9, &[]),
+    let filter = |owner, job, limit| Filter { owner, job, limit };
+    let cases: [(Filter<'_>, &[u64]); 8] = [
+        (filter(None, None, 9), &[3, 2, 1]),
+        (filter(None, None, 1), &[3]),
+        (filter(Some("alice"), None, 9), &[2, 1]),
+        (filter(None, Some("aa"), 9), &[2, 1]),
+        (filter(None, Some("aabb"), 9), &[1]),
+        (filter(None, Some("aacc-name"), 9), &[2]),
+        (filter(Some("alice"), Some("00ff"), 9), &[]),
+        (filter(None, Some("%"), 9), &[]),
     ];
-    for (owner, job, limit, expected) in cases {
-        let filter = Filter { owner, job, limit };
+    for (filter, expected) in cases {
         let found: Vec<u64> =
             store.history(&filter).unwrap().iter().map(|past| past.run.id.0).collect();
         assert_eq!(found, expected, "{filter:?}");

@@ -7,7 +7,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, getsockopt, send, sockopt};
 use nix::unistd::{Gid, Pid, Uid};
 
 /// The longest path that fits into a socket's address, without the zero byte after it.
@@ -57,6 +58,19 @@ pub fn peer(stream: &UnixStream) -> io::Result<Peer> {
     })
 }
 
+/// Writes all of it. A peer that is gone is an error, also for a program that lets SIGPIPE kill it, as
+/// clients do for the sake of `| head`.
+pub fn write_all(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match send(stream.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// A path to the same place that fits into an address, with room for a name of our own, and what must stay
 /// open while it is used.
 fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
@@ -76,7 +90,7 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Read;
 
     use super::*;
 
@@ -92,13 +106,15 @@ mod tests {
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
-            let mut client = connect(&path).unwrap();
+            let client = connect(&path).unwrap();
             let (mut server, _) = listener.accept().unwrap();
-            client.write_all(b"x").unwrap();
+            write_all(&client, b"x").unwrap();
             let mut byte = [0];
             server.read_exact(&mut byte).unwrap();
             let peer = peer(&server).unwrap();
             assert_eq!((peer.uid, peer.pid), (Uid::effective(), Pid::this()));
+            drop(server);
+            assert_eq!(write_all(&client, b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         }
         std::fs::remove_dir_all(&root).unwrap();
     }

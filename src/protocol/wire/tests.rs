@@ -22,7 +22,8 @@ fn frames(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
 
 #[test]
 fn frames_are_found_however_they_are_cut() {
-    let cases: [(&[&[u8]], &[&[u8]]); 6] = [
+    type Pieces<'a> = &'a [&'a [u8]];
+    let cases: [(Pieces, Pieces); 6] = [
         (&[b"half"], &[]),
         (&[b"ha", b"lf", b"\0"], &[b"half"]),
         (&[b"one\0two\0thr", b"ee\0"], &[b"one", b"two", b"three"]),
@@ -115,10 +116,11 @@ fn flags_and_absent_parameters_are_read_in_any_order() {
 #[test]
 fn what_cannot_be_done_is_said_in_varlinks_words() {
     let name = "org.varlink.service.InvalidParameter";
-    let cases: [(&[u8], &str, &str); 12] = [
+    let cases: [(&[u8], &str, &str); 13] = [
+        (b"\"x\"", name, "a varlink call"),
         (b"", name, "EOF"),
         (b"\xff\xfe", name, "expected value"),
-        (b"[]", name, "method"),
+        (b"[]", name, "a varlink call"),
         (b"{\"method\":\"\xff\"}", name, "unicode"),
         (b"{\"method\":\"org.rat.scheduler1.RemoveJob\"}", name, "missing field `number`"),
         (
