@@ -20,7 +20,7 @@ CREATE TABLE jobs (
 ) STRICT;
 
 CREATE INDEX jobs_by_due ON jobs (due, number) WHERE state = 'queued';
-CREATE INDEX jobs_listed ON jobs (due, number, uid, owner, queue, submitted, state) WHERE ended IS NULL;
+CREATE INDEX jobs_listed ON jobs (due, number, uid, owner, queue, submitted, state, ended) WHERE ended IS NULL;
 CREATE INDEX jobs_of_uid ON jobs (uid, due, number) WHERE ended IS NULL;
 CREATE INDEX jobs_by_run ON jobs (run) WHERE run IS NOT NULL;
 CREATE INDEX jobs_by_end ON jobs (ended) WHERE ended IS NOT NULL;

@@ -1,5 +1,7 @@
 //! Who may use crontab and at: the allow and deny files, and whose jobs a caller may touch.
 
+use nix::unistd::{Uid, geteuid};
+
 use crate::daemon::connections::Caller;
 use crate::paths::Paths;
 use crate::spool::names;
@@ -16,7 +18,7 @@ pub enum Tool {
 /// root always may. Where the allow file exists only the users in it may; else all but those in the deny file.
 /// Without either file everybody may: distributions ship an empty deny file. A file that cannot be read allows nobody.
 pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
-    if caller.uid == 0 || caller.uid == nix::unistd::geteuid().as_raw() {
+    if is_master(caller) {
         return Ok(());
     }
     let name = match tool {
@@ -44,7 +46,12 @@ pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
     }
 }
 
-/// Whether the caller may touch what belongs to this uid.
-pub fn owns(caller: &Caller, uid: u32) -> bool {
-    caller.uid == 0 || caller.uid == nix::unistd::geteuid().as_raw() || caller.uid == uid
+/// Whether the caller may do everything here: root, and the user that ratd itself runs as.
+pub fn is_master(caller: &Caller) -> bool {
+    caller.uid.is_root() || caller.uid == geteuid()
+}
+
+/// Whether the caller may touch what belongs to this user.
+pub fn owns(caller: &Caller, uid: Uid) -> bool {
+    is_master(caller) || caller.uid == uid
 }

@@ -188,8 +188,8 @@ impl Clerk {
         }
     }
 
-    fn identify(&self, client: Client, uid: u32) {
-        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    fn identify(&self, client: Client, uid: Uid) {
+        let user = User::from_uid(uid).ok().flatten();
         let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
         self.answers.give(Answer::Identified { client, caller: Caller { uid, name, user } });
     }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use nix::unistd::User;
+use nix::unistd::{Uid, User};
 
 use crate::daemon::wait::{For, Token, Wait};
 use crate::protocol::wire::Frames;
@@ -21,7 +21,7 @@ pub struct Client(pub u64);
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// From SO_PEERCRED.
-    pub uid: u32,
+    pub uid: Uid,
     /// The login name of that uid; the uid in digits where it has none.
     pub name: String,
     /// The passwd entry, where there is one.
@@ -47,7 +47,7 @@ pub struct Connections {
 #[derive(Debug)]
 struct Connection {
     stream: UnixStream,
-    uid: u32,
+    uid: Uid,
     caller: Option<Caller>,
     frames: Frames,
     reply: Vec<u8>,
@@ -69,7 +69,7 @@ impl Connections {
     }
 
     /// Takes the connections that wait, and tells who they are. Each is heard once `identify` has named its caller.
-    pub fn accept(&mut self) -> Vec<(Client, u32)> {
+    pub fn accept(&mut self) -> Vec<(Client, Uid)> {
         let mut accepted = Vec::new();
         while let Ok((stream, _)) = self.listener.accept() {
             let Ok(uid) = socket::peer(&stream).map(|peer| peer.uid) else { continue };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
 use crate::daemon::ratd::State;
@@ -121,11 +122,11 @@ fn status(scheduler: &Scheduler, state: &State) -> reply::Status {
 
 /// Whose jobs and runs a caller sees: root everybody's, others their own.
 pub fn visible_owner(caller: &Caller) -> Option<String> {
-    if caller.uid == 0 { None } else { Some(caller.name.clone()) }
+    (!access::is_master(caller)).then(|| caller.name.clone())
 }
 
 fn sees(caller: &Caller, job: &Job) -> bool {
-    caller.uid == 0 || job.owner == caller.name
+    access::is_master(caller) || job.owner == caller.name
 }
 
 fn next(caller: &Caller, request: &ListNext, scheduler: &Scheduler) -> reply::Next {

@@ -57,7 +57,7 @@ fn submit(
             format!("uid {} has no passwd entry, so nobody could run this job", caller.uid);
         return Ok(refused(Fault::NotPermitted { message }));
     }
-    let number = change.submit(Uid::from_raw(caller.uid), &caller.name, now, job)?;
+    let number = change.submit(caller.uid, &caller.name, now, job)?;
     Ok(encode(Ok(reply::Submitted { number })))
 }
 
@@ -75,7 +75,7 @@ fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Erro
 
 /// The uid whose rights the caller has: the user that ratd runs as is the master of a ratd that is not root's.
 fn effective(caller: &Caller) -> Uid {
-    if access::owns(caller, u32::MAX) { Uid::from_raw(0) } else { Uid::from_raw(caller.uid) }
+    if access::is_master(caller) { Uid::from_raw(0) } else { caller.uid }
 }
 
 /// Carries out a request that only reads the store, or works on the spool.
@@ -157,7 +157,7 @@ fn list_queue(
     paths: &Paths,
 ) -> Result<reply::Queue, Fault> {
     permitted(Tool::At, caller, paths)?;
-    let owner = if caller.uid == 0 { None } else { Some(Uid::from_raw(caller.uid)) };
+    let owner = (!access::is_master(caller)).then_some(caller.uid);
     let queued = |job: queue::Queued| reply::Queued {
         number: job.number,
         due: job.due,
@@ -177,9 +177,7 @@ fn show(
 ) -> Result<reply::Shown, Fault> {
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
-        Some((queued, job)) if access::owns(caller, queued.uid.as_raw()) => {
-            Ok(reply::Shown { job })
-        }
+        Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
         Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }
 }
@@ -196,7 +194,7 @@ fn owner(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<User, Fa
             format!("uid {} has no passwd entry, so it cannot have a crontab", caller.uid);
         return caller.user.clone().ok_or(Fault::NotPermitted { message });
     };
-    if !access::owns(caller, u32::MAX) {
+    if !access::is_master(caller) {
         return Err(Fault::NotPermitted { message: "must be privileged to use -u".to_owned() });
     }
     match User::from_name(name) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::Uid;
 
 use crate::daemon::clerk::Clerk;
 use crate::daemon::connections::{Caller, Client};
@@ -21,7 +22,7 @@ use crate::protocol::request::{Call, Request};
 #[derive(Debug)]
 pub enum Command {
     /// Who has this uid?
-    Identify { client: Client, uid: u32 },
+    Identify { client: Client, uid: Uid },
     /// A frame too large to be parsed between two turns of the loop.
     Parse { client: Client, frame: Vec<u8> },
     /// A request that needs the store or the spool.

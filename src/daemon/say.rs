@@ -59,7 +59,7 @@ pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome) {
         }
         Outcome::Exited(_) | Outcome::Killed(_) => {
             syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
-            tracing::warn!("{}: {text}", run.owner);
+            tracing::info!("{}: {text}", run.owner);
         }
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
             syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
