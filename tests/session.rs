@@ -543,6 +543,33 @@ fn echo_shows_lines_under_the_jobs_name() {
 }
 
 #[test]
+fn an_outcome_survives_a_full_disk() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new("full");
+    let runs = bench.directory.join("run/runs");
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(arguments[0]);
+        command.args(&arguments[1..]).arg(&runs).output().is_ok_and(|done| done.status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none"]) {
+        println!("skipped: cannot mount");
+        return;
+    }
+    // A watch is on a directory, not on its name.
+    let interesting = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+    bench.arrivals.add_watch(&runs, interesting).unwrap();
+    let mut order = bench.order(Kind::Entry, "head -c 200000 /dev/zero; exit 7");
+    order.keep_output = 1 << 20;
+    let report = bench.run(&order);
+    assert!(mount(&["umount", "-l"]));
+    assert_eq!(report.outcome, Outcome::Exited(7));
+    assert_eq!(report.output_bytes, 200_000);
+    assert!(report.output.shown().starts_with("[rat: output lost: No space"), "{report:?}");
+}
+
+#[test]
 fn root_becomes_the_owner_in_full() {
     if !is_root() {
         return;
