@@ -290,12 +290,15 @@ impl Clerk {
         if writes.is_empty() {
             return;
         }
-        let retried = std::mem::take(&mut self.unstored);
+        let told = std::mem::take(&mut self.unstored);
         if let Some(now) = writes.iter().find_map(instant) {
-            writes.extend(retried.into_iter().map(|run| Command::Collect { run, now }));
+            writes.extend(told.iter().map(|run| Command::Collect { run: *run, now }));
         }
         let prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        for write in &prepared {
+            self.tell_end(write, &told);
+        }
         if self.commit(&prepared).is_ok() || prepared.len() < 2 {
             return;
         }
@@ -304,17 +307,25 @@ impl Clerk {
         }
     }
 
-    /// Reads the report that a write is about, and tells at once that the run is over. `None`: nothing to write.
+    /// Reads the report that a write is about. `None`: nothing to write.
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
             Command::Collect { run, now } => self.found(run, now)?,
             Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
             Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
-            other => return Some(Write::Other(other)),
+            other => return Some(Write::Other(Box::new(other))),
         };
-        self.answers
-            .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
         Some(Write::Report(Box::new(report)))
+    }
+
+    /// That a run is over is told before it is stored, and not again when it is stored later.
+    fn tell_end(&self, write: &Write, told: &BTreeSet<RunId>) {
+        if let Write::Report(report) = write
+            && !told.contains(&report.run.id)
+        {
+            self.answers
+                .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
+        }
     }
 
     /// How a run ended, by the file it left; `None` if it lives, or was taken before.
@@ -410,16 +421,21 @@ impl Clerk {
                 Write::Report(report) => {
                     self.unstored.insert(report.run.id);
                 }
-                Write::Other(Command::Ask { client, .. }) => {
-                    self.answers
-                        .give(Answer::Reply { client: *client, reply: desk::unavailable(&why) });
-                }
-                Write::Other(Command::Claim { now, .. }) => {
-                    let next = Some(*now + TRY_AGAIN);
-                    self.answers.give(Answer::Claimed { runs: Vec::new(), next });
-                }
-                Write::Other(_) => {}
+                Write::Other(command) => self.refuse(command, &why),
             }
+        }
+    }
+
+    fn refuse(&self, command: &Command, why: &str) {
+        match command {
+            Command::Ask { client, .. } => {
+                self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
+            }
+            Command::Claim { now, .. } => {
+                let next = Some(*now + TRY_AGAIN);
+                self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+            }
+            _ => {}
         }
     }
 
@@ -446,7 +462,7 @@ impl Clerk {
 /// A write whose report, if it is about one, has been read.
 enum Write {
     Report(Box<Report>),
-    Other(Command),
+    Other(Box<Command>),
 }
 
 fn in_one_transaction(
