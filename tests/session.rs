@@ -94,7 +94,7 @@ impl Bench {
         let started = Instant::now();
         loop {
             match report::read(&self.path(order)) {
-                Ok(Found::Alive) => {}
+                Ok(Found::Alive(_)) => {}
                 Ok(found) => return found,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => panic!("{error}"),
@@ -440,7 +440,7 @@ fn a_session_that_is_killed_leaves_what_it_was() {
     let order = bench.order(Kind::Entry, &command);
     bench.send(&order);
     let session: i32 = std::fs::read_to_string(&meeting).unwrap().trim().parse().unwrap();
-    assert!(matches!(report::read(&bench.path(&order)), Ok(Found::Alive)));
+    assert!(matches!(report::read(&bench.path(&order)), Ok(Found::Alive(_))));
     assert_eq!(report::inventory(&bench.directory.join("run/runs")).unwrap(), [order.run.id]);
     kill(Pid::from_raw(session), Signal::SIGKILL).unwrap();
     match bench.await_end(&order) {

@@ -1,7 +1,12 @@
 //! WHAT RUNS WHEN. Decisions only: no file here does I/O, reads a clock or knows how a job was written down.
 
+pub mod catch_up;
 pub mod civil;
+pub mod clock_step;
+pub mod digest;
 pub mod job;
 pub mod run;
 pub mod schedule;
+pub mod scheduler;
+pub mod submission;
 pub mod text;

@@ -12,8 +12,8 @@ use crate::sys::lock;
 /// What the file of a run says.
 #[derive(Debug)]
 pub enum Found {
-    /// Its session lives.
-    Alive,
+    /// Its session lives; the run, if it could be written down.
+    Alive(Option<Run>),
     /// It ended and this is how.
     Ended(Box<Report>),
     /// Its session is gone without a report; the run, if it could still be written down.
@@ -24,11 +24,12 @@ pub enum Found {
 pub fn read(path: &Path) -> io::Result<Found> {
     loop {
         let mut file = File::open(path)?;
-        if lock::is_held(&file)? {
-            return Ok(Found::Alive);
-        }
+        let alive = lock::is_held(&file)?;
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
+        if alive {
+            return Ok(Found::Alive(serde_json::from_slice(&content).ok()));
+        }
         if let Ok(report) = serde_json::from_slice::<Report>(&content) {
             return Ok(Found::Ended(Box::new(report)));
         }
@@ -58,6 +59,12 @@ pub fn inventory(runs: &Path) -> io::Result<Vec<RunId>> {
 pub fn run_of(file_name: &str) -> Option<RunId> {
     let id: RunId = file_name.parse().ok()?;
     (id.to_string() == file_name).then_some(id)
+}
+
+/// The run whose session holds the unnamed file of this name; it is closed when the session ends, however it does.
+pub fn session_of(file_name: &str) -> Option<RunId> {
+    let mut parts = file_name.strip_prefix('.')?.strip_suffix(".new")?.splitn(2, '.');
+    run_of(parts.next()?)
 }
 
 /// A run that belongs to this process and to no other.

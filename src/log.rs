@@ -1,0 +1,90 @@
+//! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Where classic cron lines go. Cheap to make; connects anew when the logger was restarted.
+#[derive(Debug)]
+pub struct Syslog {
+    path: PathBuf,
+    ident: &'static str,
+    socket: Option<UnixDatagram>,
+}
+
+/// How much it matters (syslog(3)).
+#[derive(Clone, Copy, Debug)]
+pub enum Weight {
+    Info,
+    Error,
+}
+
+/// Facility cron, of RFC 3164.
+const CRON: u8 = 9;
+
+impl Syslog {
+    /// A writer to the socket at `path` (/dev/log) that calls itself `ident`.
+    pub fn new(path: &Path, ident: &'static str) -> Syslog {
+        Syslog { path: path.to_owned(), ident, socket: None }
+    }
+
+    /// Logs `(WHO) EVENT (DETAIL)` as cron does, at once or not at all: a logger that does not read holds nobody up.
+    pub fn cron(&mut self, weight: Weight, who: &str, event: &str, detail: &[u8]) {
+        let severity = match weight {
+            Weight::Info => 6,
+            Weight::Error => 3,
+        };
+        let priority = CRON << 3 | severity;
+        let pid = std::process::id();
+        let (who, detail) = (visible(who.as_bytes()), visible(detail));
+        let line = format!("<{priority}>{}[{pid}]: ({who}) {event} ({detail})", self.ident);
+        if self.send(line.as_bytes()).is_err() {
+            self.socket = None;
+            let _ = self.send(line.as_bytes());
+        }
+    }
+
+    fn send(&mut self, line: &[u8]) -> std::io::Result<()> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => {
+                let socket = UnixDatagram::unbound()?;
+                socket.set_nonblocking(true)?;
+                socket.connect(&self.path)?;
+                socket
+            }
+        };
+        socket.send(line)?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+}
+
+/// Text that cannot break a log line: control characters as `^X`, bytes that are not ASCII as `\ooo`.
+pub fn visible(text: &[u8]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for byte in text {
+        match byte {
+            0..32 => shown.extend(['^', char::from(byte + 64)]),
+            127 => shown.push_str("^?"),
+            128.. => shown.push_str(&format!("\\{byte:03o}")),
+            32..127 => shown.push(char::from(*byte)),
+        }
+    }
+    shown
+}
+
+/// Turns tracing's events into lines on standard error; called once, by the program.
+pub fn to_stderr(level: LevelFilter) {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_level(true)
+        .without_time();
+    // A second call would be refused; the first one holds.
+    let _ = tracing_subscriber::registry().with(level).with(lines).try_init();
+}

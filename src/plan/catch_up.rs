@@ -1,0 +1,57 @@
+//! When a period job is due: once in each period, however long the machine was off. Reads no stamp file.
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike};
+
+use crate::plan::civil::{Offsets, Timestamp, meaning, reading};
+use crate::plan::job::{Every, Period};
+
+/// The first instant from `now` on at which the job is to start, its delay and hours included.
+pub fn due(every: &Every, now: Timestamp, zone: &dyn Offsets) -> Timestamp {
+    let today = reading(zone, now).date();
+    let opens = every.done.map_or(today, |done| next_date(every.period, done, today));
+    let owed = now.max(meaning(zone, opens.and_time(NaiveTime::MIN)).instant());
+    within_hours(every, owed, zone)
+}
+
+/// The date from which on the job is owed again. A stamp from the future says nothing: owed today.
+fn next_date(period: Period, done: NaiveDate, today: NaiveDate) -> NaiveDate {
+    if done > today {
+        return today;
+    }
+    let next = match period {
+        Period::Days(days) => done.checked_add_days(Days::new(u64::from(days))),
+        Period::Month if done.month() == 12 => NaiveDate::from_ymd_opt(done.year() + 1, 1, 1),
+        Period::Month => NaiveDate::from_ymd_opt(done.year(), done.month() + 1, 1),
+        Period::Year => NaiveDate::from_ymd_opt(done.year() + 1, 1, 1),
+    };
+    next.unwrap_or(NaiveDate::MAX)
+}
+
+/// `owed` plus the delay, or else the first opening of the hours after it plus the delay.
+fn within_hours(every: &Every, owed: Timestamp, zone: &dyn Offsets) -> Timestamp {
+    let delay = TimeDelta::minutes(i64::from(every.delay));
+    let start = owed + delay;
+    let Some((from, until)) = every.hours else { return start };
+    if is_open(from, until, reading(zone, start).hour()) {
+        return start;
+    }
+    let opening = next_opening(from, owed, zone);
+    let delayed = opening + delay;
+    if is_open(from, until, reading(zone, delayed).hour()) { delayed } else { opening }
+}
+
+/// Whether the hours `from` to `until` contain `hour`; they may span midnight, and equal ones are the whole day.
+fn is_open(from: u8, until: u8, hour: u32) -> bool {
+    let (from, until) = (u32::from(from), u32::from(until));
+    if from < until { (from..until).contains(&hour) } else { hour >= from || hour < until }
+}
+
+fn next_opening(from: u8, after: Timestamp, zone: &dyn Offsets) -> Timestamp {
+    let today = reading(zone, after).date();
+    let time = NaiveTime::from_hms_opt(u32::from(from) % 24, 0, 0).unwrap_or(NaiveTime::MIN);
+    let opening = |date: NaiveDate| meaning(zone, date.and_time(time)).instant();
+    match opening(today) {
+        opening if opening >= after => opening,
+        _ => opening(today.succ_opt().unwrap_or(today)),
+    }
+}

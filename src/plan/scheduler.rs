@@ -1,0 +1,457 @@
+//! Which run starts now. Told what happened and what time it is, answers with actions; does nothing itself.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta};
+
+use crate::plan::catch_up;
+use crate::plan::civil::{Timestamp, reading};
+use crate::plan::clock_step::{Clock, Now, Owed, Step, owed};
+use crate::plan::job::{Job, JobId, Recipe, Source};
+use crate::plan::run::{Outcome, Run, RunId, Trigger};
+use crate::plan::schedule::{Due, Schedule};
+
+/// What the scheduler is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The time asked for has come, or the clock was set.
+    Woke,
+    /// A file was read: these are all its jobs, in the order of the file.
+    Loaded { source: Source, jobs: Vec<Arc<Job>> },
+    /// A file is gone, and its jobs with it.
+    Gone { source: Source },
+    /// Every file has been read once; `@reboot` jobs run if this is the first start after a boot.
+    Ready { after_boot: bool },
+    /// The earliest at-job in the queue is due then.
+    Queued { next: Option<Timestamp> },
+    /// The at-jobs that a claim asked for, and when the earliest of those left is due.
+    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// A run that an earlier ratd started goes on.
+    Adopted { run: Run, at: Timestamp },
+    /// A run is over.
+    Ended { run: RunId, outcome: Outcome },
+}
+
+/// What the scheduler answers.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Start this run now.
+    Start { run: Run, recipe: Recipe },
+    /// Claim up to `limit` at-jobs that are due, and number their runs from `first` on.
+    Claim { first: RunId, limit: u32 },
+    /// These runs of a job were due and are not made up for.
+    Missed { job: Arc<Job>, times: u32, since: Timestamp },
+    /// A period job has been done for the period of this date.
+    Stamp { job: Arc<Job>, date: NaiveDate },
+}
+
+/// What an earlier ratd left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Runs that are still going on, and when they were started.
+    pub running: Vec<(Run, Timestamp)>,
+    /// The first id that was never given to a run.
+    pub next_run: u64,
+}
+
+/// At-jobs are claimed and started in portions, so that a great many do not fill the memory.
+const PORTION: u32 = 256;
+
+/// Missed runs are counted up to here; beyond, nobody needs the number.
+const COUNTED: u32 = 10_000;
+
+/// A schedule of seconds that is later than this waits for its next second instead.
+const SECONDS_LATE: TimeDelta = TimeDelta::seconds(5);
+
+/// A period job that could not be started is tried again after this.
+const TRY_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// All jobs but those of the at queue, which stay in the store until they are due.
+#[derive(Debug)]
+pub struct Scheduler {
+    clock: Clock,
+    tables: Vec<Table>,
+    table_of: HashMap<Source, usize>,
+    turns: BinaryHeap<Reverse<Turn>>,
+    queue: Queue,
+    running: BTreeMap<RunId, Running>,
+    next_run: u64,
+    ready: bool,
+}
+
+/// The jobs of one file.
+#[derive(Debug, Default)]
+struct Table {
+    jobs: Vec<Arc<Job>>,
+}
+
+/// When a job is due next. In a minute files go in the order they were first read in, lines in theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    at: i64,
+    table: usize,
+    line: usize,
+    times: u32,
+}
+
+#[derive(Debug)]
+enum Queue {
+    /// The earliest at-job is due then.
+    Due(Option<Timestamp>),
+    /// A claim was asked for and not yet answered.
+    Claiming,
+}
+
+#[derive(Debug)]
+struct Running {
+    job: JobId,
+    started: Timestamp,
+}
+
+impl Scheduler {
+    /// A scheduler without jobs.
+    pub fn new(now: &Now, memory: Memory) -> Scheduler {
+        let running =
+            |(run, started): (Run, Timestamp)| (run.id, Running { job: run.job, started });
+        Scheduler {
+            clock: Clock::new(now),
+            tables: Vec::new(),
+            table_of: HashMap::new(),
+            turns: BinaryHeap::new(),
+            queue: Queue::Due(None),
+            running: memory.running.into_iter().map(running).collect(),
+            next_run: memory.next_run,
+            ready: false,
+        }
+    }
+
+    /// What to do about `event`, and about everything else that is due by now.
+    ///
+    /// What is due comes first: a table that is replaced in the very second its jobs are due still starts them.
+    pub fn handle(&mut self, now: &Now, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.start_due(now, &mut actions);
+        match event {
+            Event::Woke => {}
+            Event::Loaded { source, jobs } => self.load(now.wall, source, jobs),
+            Event::Gone { source } => self.load(now.wall, source, Vec::new()),
+            Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
+            Event::Queued { next } => self.expect_queue(next),
+            Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
+            Event::Adopted { run, at } => {
+                self.running.insert(run.id, Running { job: run.job, started: at });
+            }
+            Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+        }
+        self.claim(now.wall, &mut actions);
+        actions
+    }
+
+    /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let job = self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0));
+        let queue = match self.queue {
+            Queue::Due(next) => next,
+            Queue::Claiming => None,
+        };
+        [job, queue].into_iter().flatten().min()
+    }
+
+    /// Every job and when it is due next, in no particular order of time.
+    pub fn jobs(&self) -> Vec<(Arc<Job>, Option<Timestamp>)> {
+        let mut due = HashMap::new();
+        for Reverse(turn) in &self.turns {
+            due.insert((turn.table, turn.line), DateTime::from_timestamp(turn.at, 0));
+        }
+        let mut jobs = Vec::new();
+        for (table, lines) in self.tables.iter().enumerate() {
+            for (line, job) in lines.jobs.iter().enumerate() {
+                jobs.push((job.clone(), due.get(&(table, line)).copied().flatten()));
+            }
+        }
+        jobs
+    }
+
+    /// The coming runs of the jobs that `wanted` selects, in order of time: at most `count`, all before `until`.
+    pub fn upcoming(
+        &self,
+        until: Timestamp,
+        count: usize,
+        wanted: impl Fn(&Job) -> bool,
+    ) -> Vec<(Arc<Job>, Timestamp)> {
+        let job = |turn: &Turn| &self.tables[turn.table].jobs[turn.line];
+        let mut turns: BinaryHeap<_> =
+            self.turns.iter().filter(|turn| wanted(job(&turn.0))).copied().collect();
+        let mut runs = Vec::new();
+        while let Some(Reverse(turn)) = turns.pop() {
+            let Some(at) = DateTime::from_timestamp(turn.at, 0).filter(|at| *at < until) else {
+                break;
+            };
+            for _ in 0..turn.times {
+                if runs.len() == count {
+                    return runs;
+                }
+                runs.push((job(&turn).clone(), at));
+            }
+            let next = next_after(job(&turn), at);
+            turns.extend(
+                next.map(|due| Reverse(Turn { at: due.at.timestamp(), times: due.times, ..turn })),
+            );
+        }
+        runs
+    }
+
+    /// The runs that have not ended.
+    pub fn running(&self) -> impl Iterator<Item = (RunId, &JobId)> {
+        self.running.iter().map(|(run, running)| (*run, &running.job))
+    }
+
+    fn start_due(&mut self, now: &Now, actions: &mut Vec<Action>) {
+        let step = self.clock.advance(now);
+        match step {
+            Step::Anew => self.plan_again(now.wall, |_| true),
+            Step::Back => self.plan_again(now.wall, |schedule| goes_by_the_clock(schedule)),
+            Step::None | Step::Forward(_) => {}
+        }
+        let Some(oldest) =
+            self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0))
+        else {
+            return;
+        };
+        let owed = owed(step, now.wall - oldest);
+        while let Some(Reverse(turn)) =
+            self.turns.peek().copied().filter(|turn| turn.0.at <= now.wall.timestamp())
+        {
+            self.turns.pop();
+            self.take_turn(now.wall, turn, owed, actions);
+        }
+    }
+
+    /// Starts what is due at one instant of one job, or passes over it and what else is not owed.
+    fn take_turn(&mut self, now: Timestamp, turn: Turn, owed: Owed, actions: &mut Vec<Action>) {
+        let job = self.tables[turn.table].jobs[turn.line].clone();
+        let Some(at) = DateTime::from_timestamp(turn.at, 0) else { return };
+        let resume = owed_from(&job.schedule, owed, now);
+        if at >= resume {
+            let trigger = match job.schedule {
+                Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
+                _ => Trigger::Schedule,
+            };
+            for _ in 0..turn.times {
+                self.start(now, &job, at, trigger, actions);
+            }
+            self.push(turn.table, turn.line, next_after(&job, at));
+            return;
+        }
+        let (times, next) = pass_over(&job, Due { at, times: turn.times }, resume);
+        actions.push(Action::Missed { job, times, since: at });
+        self.push(turn.table, turn.line, next);
+    }
+
+    fn start(
+        &mut self,
+        now: Timestamp,
+        job: &Job,
+        due: Timestamp,
+        trigger: Trigger,
+        actions: &mut Vec<Action>,
+    ) {
+        let id = self.number(1);
+        let run = Run {
+            id,
+            job: job.id.clone(),
+            name: job.name.clone(),
+            owner: job.owner.clone(),
+            due,
+            trigger,
+        };
+        self.running.insert(id, Running { job: job.id.clone(), started: now });
+        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+    }
+
+    /// Takes so many run ids, and returns the first.
+    fn number(&mut self, count: u32) -> RunId {
+        let first = RunId(self.next_run);
+        self.next_run += u64::from(count);
+        first
+    }
+
+    fn push(&mut self, table: usize, line: usize, due: Option<Due>) {
+        let turn =
+            |due: Due| Reverse(Turn { at: due.at.timestamp(), table, line, times: due.times });
+        self.turns.extend(due.map(turn));
+    }
+
+    fn load(&mut self, now: Timestamp, source: Source, jobs: Vec<Arc<Job>>) {
+        let table = match self.table_of.get(&source) {
+            Some(table) => {
+                let table = *table;
+                self.turns.retain(|turn| turn.0.table != table);
+                table
+            }
+            None => {
+                self.tables.push(Table::default());
+                self.table_of.insert(source, self.tables.len() - 1);
+                self.tables.len() - 1
+            }
+        };
+        for (line, job) in jobs.iter().enumerate() {
+            self.push(table, line, self.first_due(now, job));
+        }
+        self.tables[table].jobs = jobs;
+    }
+
+    /// When a job is due that has just been read, or whose clock has just been set.
+    fn first_due(&self, now: Timestamp, job: &Job) -> Option<Due> {
+        match &job.schedule {
+            Schedule::Every(_) if self.is_running(&job.id) => None,
+            Schedule::Every(every) => {
+                Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
+            }
+            schedule if goes_by_the_clock(schedule) => next_after(job, now),
+            _ => next_after(job, now.max(self.clock.reached)),
+        }
+    }
+
+    fn is_running(&self, job: &JobId) -> bool {
+        self.running.values().any(|running| running.job == *job)
+    }
+
+    /// Plans those jobs again from what the clock says now.
+    fn plan_again(&mut self, now: Timestamp, affected: impl Fn(&Schedule) -> bool) {
+        let tables = &self.tables;
+        self.turns.retain(|turn| !affected(&tables[turn.0.table].jobs[turn.0.line].schedule));
+        let mut turns = Vec::new();
+        for (table, lines) in self.tables.iter().enumerate() {
+            for (line, job) in lines.jobs.iter().enumerate() {
+                if affected(&job.schedule) {
+                    turns.push((table, line, self.first_due(now, job)));
+                }
+            }
+        }
+        for (table, line, due) in turns {
+            self.push(table, line, due);
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp, after_boot: bool, actions: &mut Vec<Action>) {
+        let first = !std::mem::replace(&mut self.ready, true);
+        if !first || !after_boot {
+            return;
+        }
+        let at_boot = |job: &&Arc<Job>| matches!(job.schedule, Schedule::Reboot);
+        let jobs: Vec<_> = self
+            .tables
+            .iter()
+            .flat_map(|table| table.jobs.iter())
+            .filter(at_boot)
+            .cloned()
+            .collect();
+        for job in jobs {
+            self.start(now, &job, now, Trigger::Reboot, actions);
+        }
+    }
+
+    fn expect_queue(&mut self, next: Option<Timestamp>) {
+        if let Queue::Due(_) = self.queue {
+            self.queue = Queue::Due(next);
+        }
+    }
+
+    fn claim(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if let Queue::Due(Some(due)) = self.queue
+            && due <= now
+        {
+            self.queue = Queue::Claiming;
+            actions.push(Action::Claim { first: self.number(PORTION), limit: PORTION });
+        }
+    }
+
+    fn start_claimed(
+        &mut self,
+        now: Timestamp,
+        runs: Vec<(Run, Recipe)>,
+        next: Option<Timestamp>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.queue = Queue::Due(next);
+        for (run, recipe) in runs {
+            self.running.insert(run.id, Running { job: run.job.clone(), started: now });
+            actions.push(Action::Start { run, recipe });
+        }
+    }
+
+    fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
+        let Some(ended) = self.running.remove(&run) else { return };
+        let Some((table, line, job)) = self.period_job(&ended.job) else { return };
+        let Schedule::Every(every) = &job.schedule else { return };
+        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
+            self.push(table, line, Some(Due { at: now + TRY_AGAIN, times: 1 }));
+            return;
+        }
+        let date = reading(&*job.zone, ended.started).date();
+        let mut every = every.clone();
+        every.done = Some(date);
+        let done = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        self.tables[table].jobs[line] = done.clone();
+        self.push(table, line, self.first_due(now, &done));
+        actions.push(Action::Stamp { job: done, date });
+    }
+
+    fn period_job(&self, id: &JobId) -> Option<(usize, usize, Arc<Job>)> {
+        self.tables.iter().enumerate().find_map(|(table, lines)| {
+            let is_it =
+                |job: &&Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && job.id == *id;
+            let line = lines.jobs.iter().position(|job| is_it(&job))?;
+            Some((table, line, lines.jobs[line].clone()))
+        })
+    }
+}
+
+/// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
+fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
+    match &job.schedule {
+        Schedule::Calendar(calendar) => calendar.next_after(after, &*job.zone),
+        Schedule::Seconds(seconds) => seconds.next_after(after, &*job.zone),
+        Schedule::Reboot | Schedule::Every(_) => None,
+    }
+}
+
+fn goes_by_the_clock(schedule: &Schedule) -> bool {
+    match schedule {
+        Schedule::Calendar(calendar) => calendar.is_wildcard(),
+        Schedule::Seconds(seconds) => seconds.wildcard,
+        Schedule::Reboot | Schedule::Every(_) => false,
+    }
+}
+
+/// From which due instant on a job is started although it is late.
+fn owed_from(schedule: &Schedule, owed: Owed, now: Timestamp) -> Timestamp {
+    let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
+    let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
+    match (schedule, owed) {
+        (Schedule::Every(_) | Schedule::Reboot, _) => Timestamp::MIN_UTC,
+        (Schedule::Seconds(_), _) => now - SECONDS_LATE,
+        (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
+        (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
+            Timestamp::MIN_UTC
+        }
+        (Schedule::Calendar(_), Owed::NamedTimes | Owed::ThisMinute) => this_minute,
+    }
+}
+
+/// How many runs fall between `due` and `resume`, and the first that does not.
+fn pass_over(job: &Job, due: Due, resume: Timestamp) -> (u32, Option<Due>) {
+    let mut times = due.times;
+    let mut next = next_after(job, due.at);
+    while let Some(due) = next.filter(|due| due.at < resume) {
+        if times >= COUNTED {
+            return (times, next_after(job, resume - TimeDelta::seconds(1)));
+        }
+        times += due.times;
+        next = next_after(job, due.at);
+    }
+    (times, next)
+}

@@ -1,0 +1,273 @@
+//! From lines to jobs: who owns them, in which zone they are read, what they are called. Reads zone files and the
+//! machine's id, nothing else.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::paths::Paths;
+use crate::plan::civil::Offsets;
+use crate::plan::digest::digest;
+use crate::plan::job::{Every, Job, JobId, Kind, Origin, Recipe, Source};
+use crate::plan::schedule::Schedule;
+use crate::spool::file::Identity;
+use crate::syntax::anacrontab;
+use crate::syntax::crontab::{self, Entry, Form};
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::seed::Seed;
+use crate::sys::host::machine_id;
+use crate::zone::{Unknown, Zone, zoneinfo};
+
+/// What tells this machine from others, so that `~` falls on a minute of its own.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    id: String,
+}
+
+impl Machine {
+    /// The machine's id (machine-id(5)), or its name.
+    pub fn of(paths: &Paths) -> Machine {
+        Machine { id: machine_id(&paths.root) }
+    }
+
+    /// The seed for what `owner` wrote.
+    pub fn seed(&self, owner: &str) -> Seed {
+        Seed { host: self.id.clone(), owner: owner.to_owned() }
+    }
+}
+
+/// The zones in use, read once and again when their files change.
+#[derive(Debug)]
+pub struct Zones {
+    root: PathBuf,
+    local: Zone,
+    named: HashMap<String, Zone>,
+    identities: Vec<(PathBuf, Option<Identity>)>,
+}
+
+impl Zones {
+    /// The zone of the machine under `root`, and others as they are asked for.
+    pub fn new(root: &Path) -> Zones {
+        let mut zones = Zones {
+            root: root.to_owned(),
+            local: Zone::utc(),
+            named: HashMap::new(),
+            identities: Vec::new(),
+        };
+        zones.read();
+        zones
+    }
+
+    /// The zone of this machine.
+    pub fn local(&self) -> Zone {
+        self.local.clone()
+    }
+
+    /// A zone by the name that a crontab gives it.
+    pub fn named(&mut self, name: &str) -> Result<Zone, Unknown> {
+        if let Some(zone) = self.named.get(name) {
+            return Ok(zone.clone());
+        }
+        let zone = Zone::in_zoneinfo(name)?;
+        self.identities.push(identified(zoneinfo().join(name)));
+        self.named.insert(name.to_owned(), zone.clone());
+        Ok(zone)
+    }
+
+    /// Whether a file changed since it was read.
+    pub fn changed(&self) -> bool {
+        self.identities.iter().any(|(path, identity)| Identity::of(path).ok() != *identity)
+    }
+
+    /// Reads the zones again if a file changed; true if so.
+    pub fn refresh(&mut self) -> bool {
+        let changed = self.changed();
+        if changed {
+            self.read();
+        }
+        changed
+    }
+
+    /// The directories in which a change of zone shows.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let parents = self.identities.iter().filter_map(|(path, _)| path.parent());
+        parents.filter(|path| path.is_dir()).map(Path::to_owned).collect()
+    }
+
+    fn read(&mut self) {
+        self.named.clear();
+        let places = [self.root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        self.identities = places.into_iter().map(identified).collect();
+        self.local = Zone::local(&self.root).unwrap_or_else(|_| Zone::utc());
+    }
+}
+
+fn identified(path: PathBuf) -> (PathBuf, Option<Identity>) {
+    let identity = Identity::of(&path).ok();
+    (path, identity)
+}
+
+/// Who owns the jobs of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// This user owns all of them.
+    All(&'a str),
+    /// Each line names its user.
+    Column,
+    /// This user owns all of them, and lines may have seven fields.
+    Single(&'a str),
+}
+
+/// The jobs of a crontab, and what is to be said about it.
+pub fn of_crontab(
+    text: &[u8],
+    source: &Source,
+    owner: Owner,
+    machine: &Machine,
+    zones: &mut Zones,
+) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    let (form, seed_owner, kind) = match owner {
+        Owner::All(name) => (Form::User, name, Kind::Entry),
+        Owner::Column => (Form::System, "root", Kind::SystemEntry),
+        Owner::Single(name) => (Form::Single, name, Kind::Entry),
+    };
+    let crontab = crontab::parse(text, form, &machine.seed(seed_owner));
+    let mut diagnostics = crontab.diagnostics;
+    for zone in &crontab.zones {
+        if let Err(unknown) = zones.named(&zone.name) {
+            diagnostics.push(zone.unknown(unknown.to_string()));
+        }
+    }
+    let mut names = Names::default();
+    let mut jobs = Vec::with_capacity(crontab.entries.len());
+    // Entries under one zone share its rules.
+    let mut rules: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
+    for entry in crontab.entries {
+        let zone = match rules.get(&entry.zone) {
+            Some(zone) => zone.clone(),
+            None => match zone_of(&entry, zones) {
+                Ok(zone) => {
+                    rules.entry(entry.zone.clone()).or_insert_with(|| Arc::new(zone)).clone()
+                }
+                Err(_) => continue,
+            },
+        };
+        let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
+        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, &mut names)));
+    }
+    (jobs, diagnostics)
+}
+
+fn zone_of(entry: &Entry, zones: &mut Zones) -> Result<Zone, Unknown> {
+    match &entry.zone {
+        Some(name) => zones.named(name),
+        None => Ok(zones.local()),
+    }
+}
+
+fn job_of_entry(
+    entry: Entry,
+    owner: String,
+    kind: Kind,
+    source: &Source,
+    zone: Arc<dyn Offsets>,
+    names: &mut Names,
+) -> Job {
+    let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
+    Job {
+        id,
+        name,
+        owner,
+        schedule: entry.schedule,
+        written: entry.written,
+        zone,
+        recipe: Recipe {
+            kind,
+            command: entry.command,
+            input: entry.input,
+            environment: entry.environment,
+            directory: None,
+            umask: None,
+        },
+        origin: Origin { source: source.clone(), line: entry.line },
+    }
+}
+
+/// The jobs of an anacrontab, and what is to be said about it. Nothing is known yet of when they were done.
+pub fn of_anacrontab(
+    text: &[u8],
+    source: &Source,
+    machine: &Machine,
+    zones: &mut Zones,
+) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    let anacrontab = anacrontab::parse(text);
+    let zone: Arc<dyn Offsets> = Arc::new(zones.local());
+    let job = |line: anacrontab::Line| {
+        let draw = digest(&[machine.id.as_bytes(), line.ident.as_bytes()])
+            % (u64::from(line.random_delay) + 1);
+        let delay = line.delay.saturating_add(u32::try_from(draw).unwrap_or(0));
+        Arc::new(Job {
+            id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
+            name: line.ident,
+            owner: "root".to_owned(),
+            schedule: Schedule::Every(Every {
+                period: line.period,
+                delay,
+                hours: line.hours,
+                done: None,
+            }),
+            written: line.written,
+            zone: zone.clone(),
+            recipe: Recipe {
+                kind: Kind::Period,
+                command: line.command,
+                input: None,
+                environment: line.environment,
+                directory: None,
+                umask: None,
+            },
+            origin: Origin { source: source.clone(), line: line.line },
+        })
+    };
+    (anacrontab.jobs.into_iter().map(job).collect(), anacrontab.diagnostics)
+}
+
+/// Gives the entries of a file ids that depend on what they say, not on where they stand.
+#[derive(Default)]
+struct Names {
+    seen: HashMap<u64, u64>,
+}
+
+impl Names {
+    /// The id of an entry, and a name for people that begins with its command.
+    fn of(
+        &mut self,
+        owner: &str,
+        source: &Source,
+        schedule: &str,
+        command: &[u8],
+    ) -> (JobId, String) {
+        let file = source.0.as_os_str().as_encoded_bytes();
+        let first = digest(&[owner.as_bytes(), file, schedule.as_bytes(), command]);
+        let nth = self.seen.entry(first).or_default();
+        let id =
+            if *nth == 0 { first } else { digest(&[&first.to_le_bytes(), &nth.to_le_bytes()]) };
+        *nth += 1;
+        (JobId(format!("{id:016x}")), format!("{}-{:06x}", slug(command), id >> 40))
+    }
+}
+
+/// The last part of the path of the first word that is a command.
+fn slug(command: &[u8]) -> String {
+    let command = String::from_utf8_lossy(command);
+    let word = command
+        .split_whitespace()
+        .find(|word| !word.contains('=') && word.starts_with(char::is_alphanumeric));
+    let word = word
+        .or_else(|| command.split_whitespace().find(|word| word.starts_with('/')))
+        .unwrap_or("job");
+    let last = word.rsplit('/').find(|part| !part.is_empty()).unwrap_or("job");
+    let kept: String =
+        last.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect();
+    if kept.is_empty() { "job".to_owned() } else { kept }
+}

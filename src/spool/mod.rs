@@ -1,0 +1,293 @@
+//! The directories crontabs live in: which files count, whether they can be trusted, what changed since the last
+//! look. Waits for disks and name services, so ratd's loop never calls it.
+
+pub mod file;
+pub mod install;
+pub mod jobs;
+pub mod stamp;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::User;
+
+use crate::paths::Paths;
+use crate::plan::job::{Job, Source};
+use crate::spool::file::{Identity, Refusal, Trust};
+use crate::spool::jobs::{Machine, Zones};
+
+/// What the files of a place are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A user's crontab, named after its owner.
+    User,
+    /// A crontab with a user column.
+    System,
+    /// An anacrontab.
+    Period,
+    /// The one file of `ratd FILE`, run as this user.
+    Single { owner: String },
+}
+
+/// A file, or a directory of files.
+#[derive(Clone, Debug)]
+struct Place {
+    path: PathBuf,
+    is_directory: bool,
+    role: Role,
+}
+
+/// What became of a file since the last look.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It was read.
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    /// It could not be read; what it last held still counts.
+    Kept { source: Source, problems: Vec<String> },
+    /// It is not there any more, or not to be trusted, and what it held counts no more.
+    Gone { source: Source, problems: Vec<String> },
+}
+
+/// The crontabs of one ratd.
+#[derive(Debug)]
+pub struct Spool {
+    places: Vec<Place>,
+    files: BTreeMap<PathBuf, Option<Identity>>,
+    machine: Machine,
+    zones: Zones,
+    skipped: BTreeSet<PathBuf>,
+}
+
+impl Spool {
+    /// The system's places under the root: /etc/crontab, /etc/cron.d, the users' spools, /etc/anacrontab.
+    pub fn of_system(paths: &Paths) -> Spool {
+        let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
+        let directory =
+            |path, role| Place { path: paths.under_root(path), is_directory: true, role };
+        let places = vec![
+            file("etc/crontab", Role::System),
+            directory("etc/cron.d", Role::System),
+            directory("var/spool/cron/crontabs", Role::User),
+            directory("var/spool/cron", Role::User),
+            directory("etc/crontabs", Role::User),
+            file("etc/anacrontab", Role::Period),
+        ];
+        Spool::new(places, paths)
+    }
+
+    /// One file, all of whose jobs run as `owner`.
+    pub fn of_file(path: &Path, owner: &str, paths: &Paths) -> Spool {
+        let role = Role::Single { owner: owner.to_owned() };
+        Spool::new(vec![Place { path: path.to_owned(), is_directory: false, role }], paths)
+    }
+
+    fn new(places: Vec<Place>, paths: &Paths) -> Spool {
+        Spool {
+            places,
+            files: BTreeMap::new(),
+            machine: Machine::of(paths),
+            zones: Zones::new(&paths.root),
+            skipped: BTreeSet::new(),
+        }
+    }
+
+    /// The directories in which something may change that `look` would find. Ask again after each look:
+    /// directories come and go.
+    pub fn watched(&self) -> BTreeSet<PathBuf> {
+        let mut directories = BTreeSet::new();
+        for place in &self.places {
+            let directory =
+                if place.is_directory { Some(place.path.as_path()) } else { place.path.parent() };
+            // Where it does not exist yet, its coming is seen in the nearest directory that does.
+            let existing =
+                directory.into_iter().flat_map(Path::ancestors).find(|path| path.is_dir());
+            directories.extend(existing.map(Path::to_owned));
+            if let Ok(target) = place.path.canonicalize() {
+                directories
+                    .extend(target.parent().filter(|_| !place.is_directory).map(Path::to_owned));
+            }
+        }
+        directories.extend(self.zones.watched());
+        directories
+    }
+
+    /// Looks at every file, and reads those that changed since the last look.
+    pub fn look(&mut self) -> Vec<Change> {
+        if self.zones.refresh() {
+            self.files.clear();
+        }
+        let mut changes = Vec::new();
+        let mut present = BTreeSet::new();
+        for place in self.places.clone() {
+            for path in self.list(&place) {
+                self.look_at(&path, &place.role, &mut changes);
+                present.insert(path);
+            }
+        }
+        let gone: Vec<_> =
+            self.files.keys().filter(|path| !present.contains(*path)).cloned().collect();
+        for path in gone {
+            self.files.remove(&path);
+            changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
+        }
+        changes
+    }
+
+    /// Whether a zone file changed since the last look.
+    pub fn zones_changed(&self) -> bool {
+        self.zones.changed()
+    }
+
+    /// Names in a directory of crontabs that were passed over, each told once.
+    pub fn take_skipped(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.skipped).into_iter().collect()
+    }
+
+    fn list(&mut self, place: &Place) -> Vec<PathBuf> {
+        if !place.is_directory {
+            return Vec::from_iter(
+                place.path.symlink_metadata().is_ok().then(|| place.path.clone()),
+            );
+        }
+        let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
+        let mut paths = Vec::new();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                continue;
+            }
+            match entry.file_name().to_str() {
+                Some(name) if is_crontab_name(name) => paths.push(path),
+                Some(name) if name.starts_with('.') => {}
+                Some(_) | None => {
+                    self.skipped.insert(path);
+                }
+            }
+        }
+        paths.sort();
+        paths
+    }
+
+    fn look_at(&mut self, path: &Path, role: &Role, changes: &mut Vec<Change>) {
+        let identity = Identity::of(path).ok();
+        if self.files.get(path).is_some_and(|known| *known == identity && identity.is_some()) {
+            return;
+        }
+        let was_known = self.files.insert(path.to_owned(), identity).is_some();
+        let source = Source(path.to_owned());
+        match self.load(path, role) {
+            Ok((jobs, problems)) => changes.push(Change::Loaded { source, jobs, problems }),
+            Err(Refusal::Untrusted(why)) => {
+                changes.push(Change::Gone { source, problems: vec![why] })
+            }
+            Err(Refusal::Unreadable(_)) if !was_known && !path.exists() => {
+                self.files.remove(path);
+            }
+            Err(Refusal::Unreadable(why)) => {
+                // Tried again at every look, until it can be read.
+                self.files.insert(path.to_owned(), None);
+                changes.push(Change::Kept { source, problems: vec![why] });
+            }
+        }
+    }
+
+    fn load(&mut self, path: &Path, role: &Role) -> Result<(Vec<Arc<Job>>, Vec<String>), Refusal> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let (trust, owner) = match role {
+            Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
+            Role::System | Role::Period => (Trust::system(), "root".to_owned()),
+            Role::Single { owner } => (Trust::anyone(), owner.clone()),
+        };
+        let text = file::read(path, &trust)?;
+        let source = Source(path.to_owned());
+        let (jobs, diagnostics) = match role {
+            Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
+            Role::User => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::All(&owner),
+                &self.machine,
+                &mut self.zones,
+            ),
+            Role::System => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::Column,
+                &self.machine,
+                &mut self.zones,
+            ),
+            Role::Single { .. } => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::Single(&owner),
+                &self.machine,
+                &mut self.zones,
+            ),
+        };
+        let shown = path.display().to_string();
+        let problems = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown)).collect();
+        Ok((jobs, problems))
+    }
+
+    fn owner_of_spool_file(&self, path: &Path, name: &str) -> Result<User, Refusal> {
+        let earlier = self.files.keys().find(|other| {
+            *other != path
+                && other.file_name().is_some_and(|other| other == name)
+                && self.is_user_file(other)
+        });
+        if let Some(other) = earlier {
+            let why =
+                format!("{}: {name} has a crontab already: {}", path.display(), other.display());
+            return Err(Refusal::Untrusted(why));
+        }
+        match User::from_name(name) {
+            Ok(Some(user)) => Ok(user),
+            Ok(None) => Err(Refusal::Unreadable(format!(
+                "{}: ORPHAN (no passwd entry for {name})",
+                path.display()
+            ))),
+            Err(error) => Err(Refusal::Unreadable(format!(
+                "{}: cannot look up {name}: {error}",
+                path.display()
+            ))),
+        }
+    }
+
+    fn is_user_file(&self, path: &Path) -> bool {
+        let users = self.places.iter().filter(|place| place.role == Role::User);
+        path.parent()
+            .is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
+    }
+}
+
+/// Whether a name in a directory of crontabs is one, and not what editors and package managers leave behind.
+fn is_crontab_name(name: &str) -> bool {
+    const LEFT_BEHIND: [&str; 10] = [
+        "~",
+        ".rpmsave",
+        ".rpmorig",
+        ".rpmnew",
+        ".swp",
+        ".bak",
+        ".orig",
+        ".cfsaved",
+        ".dpkg-new",
+        ".dpkg-tmp",
+    ];
+    !name.starts_with(['.', '#'])
+        && !name.starts_with("tmp.")
+        && !LEFT_BEHIND.iter().any(|end| name.ends_with(end))
+        && !name.contains(".dpkg-")
+        && !name.contains(".ucf-")
+}
+
+/// Reads an optional small file of names, one a line (`cron.allow`); `None` if there is none.
+pub fn names(path: &Path) -> io::Result<Option<Vec<String>>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
