@@ -1,5 +1,6 @@
 //! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
 
+use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -77,10 +78,30 @@ pub fn visible(text: &[u8]) -> String {
     shown
 }
 
+/// Standard error, an event a line: what people named files and jobs neither ends the line nor moves the cursor.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut line = String::with_capacity(text.len());
+        for c in text.trim_end_matches('\n').chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+        line.push('\n');
+        io::stderr().write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Turns tracing's events into lines on standard error; called once, by the program.
 pub fn to_stderr(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Lines)
         .with_ansi(false)
         .with_target(false)
         .with_level(true)
