@@ -195,7 +195,8 @@ impl Ratd {
                 }
                 Ok(Signal::SIGHUP) => self.disk.look(),
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
-                // A fork server that died is noticed by its socket; nothing else is a child of ours.
+                // That it died is noticed by its socket; here it is only buried.
+                Ok(Signal::SIGCHLD) => Runner::bury(),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -266,7 +267,10 @@ impl Ratd {
                     self.decide(now, Event::Loaded { source, jobs });
                 }
                 Answer::Kept { source, problems } => {
-                    say::kept(&mut self.syslog, &problems);
+                    // It is tried at every look, and complained of once.
+                    if self.state.problems.get(&source) != Some(&problems) {
+                        say::kept(&mut self.syslog, &problems);
+                    }
                     self.state.problems.insert(source, problems);
                 }
                 Answer::Gone { source, problems } => {
