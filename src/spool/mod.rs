@@ -117,7 +117,8 @@ impl Spool {
     /// Looks at every file, and reads those that changed since the last look.
     pub fn look(&mut self) -> Vec<Change> {
         if self.zones.refresh() {
-            self.files.clear();
+            // Read anew, but remembered: one that went away meanwhile has to be told of.
+            self.files.values_mut().for_each(|identity| *identity = None);
         }
         let mut changes = Vec::new();
         let mut present = BTreeSet::new();
