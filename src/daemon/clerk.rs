@@ -144,16 +144,24 @@ impl Clerk {
             return true;
         };
         let boot = boot.trim();
-        let Ok(store) = &mut self.store else { return false };
-        if store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)) {
-            return false;
+        // In the run directory as well, which lasts as long as the boot: the store may not be usable.
+        let mark = self.mode.paths.run.join("boot");
+        let is_marked = std::fs::read_to_string(&mark).is_ok_and(|known| known == boot);
+        let is_stored = match &self.store {
+            Ok(store) => store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)),
+            Err(_) => is_marked,
+        };
+        if !is_marked {
+            let _ = std::fs::write(&mark, boot);
         }
-        let written = store.begin().and_then(|change| {
-            change.set_boot_id(boot)?;
-            change.commit()
-        });
-        self.note(&written);
-        true
+        if let (Ok(store), false) = (&mut self.store, is_stored) {
+            let written = store.begin().and_then(|change| {
+                change.set_boot_id(boot)?;
+                change.commit()
+            });
+            self.note(&written);
+        }
+        !is_marked && !is_stored
     }
 
     fn perform(&mut self, command: Command) {
@@ -199,6 +207,10 @@ impl Clerk {
     }
 
     fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
+        if let (Some((file, _)), true) = (&self.mode.file, desk::is_about_a_crontab(request)) {
+            let reply = desk::keeps_no_crontabs(file);
+            return self.answers.give(Answer::Reply { client, reply });
+        }
         let store = self.store.as_ref().map_err(Clone::clone);
         let reply = desk::answer(store, caller, request, &self.mode.paths);
         // A crontab that was installed counts from the moment this is known.
@@ -305,14 +317,19 @@ impl Clerk {
         if writes.is_empty() {
             return;
         }
-        let told = std::mem::take(&mut self.unstored);
-        if let Some(now) = writes.iter().find_map(instant) {
-            writes.extend(told.iter().map(|run| Command::Collect { run: *run, now }));
+        if let Some(now) = writes.iter().find_map(instant).filter(|_| self.store.is_ok()) {
+            writes.extend(self.unstored.iter().map(|run| Command::Collect { run: *run, now }));
         }
+        // That a session is gone is heard of twice: of its report, and of its file that was closed.
+        let mut collected = BTreeSet::new();
+        writes.retain(|command| match command {
+            Command::Collect { run, .. } => collected.insert(*run),
+            _ => true,
+        });
         let prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
         for write in &prepared {
-            self.tell_end(write, &told);
+            self.tell_end(write);
         }
         if self.commit(&prepared).is_ok() || prepared.len() < 2 {
             return;
@@ -325,7 +342,13 @@ impl Clerk {
     /// Reads the report that a write is about. `None`: nothing to write.
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
-            Command::Collect { run, now } => self.found(run, now)?,
+            Command::Collect { run, now } => match self.found(run, now) {
+                Some(report) => report,
+                None => {
+                    self.unstored.remove(&run);
+                    return None;
+                }
+            },
             Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
             Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
             other => return Some(Write::Other(Box::new(other))),
@@ -334,9 +357,9 @@ impl Clerk {
     }
 
     /// That a run is over is told before it is stored, and not again when it is stored later.
-    fn tell_end(&self, write: &Write, told: &BTreeSet<RunId>) {
+    fn tell_end(&self, write: &Write) {
         if let Write::Report(report) = write
-            && !told.contains(&report.run.id)
+            && !self.unstored.contains(&report.run.id)
         {
             self.answers
                 .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
@@ -421,6 +444,7 @@ impl Clerk {
                 }
                 Written::Claimed(runs) => claimed = Some(runs),
                 Written::Stored(run) => {
+                    self.unstored.remove(&run);
                     self.crash.at(Place::AfterStore);
                     let _ = std::fs::remove_file(self.run_file(run));
                     self.crash.at(Place::AfterRemoval);
@@ -461,6 +485,10 @@ impl Clerk {
             Command::Claim { now, .. } => {
                 let next = Some(*now + TRY_AGAIN);
                 self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+            }
+            Command::Stamp { ident, date } => {
+                // Without a store the file alone keeps the job from being run again.
+                let _ = stamp::write(&stamp::path(&self.mode.paths, ident), *date);
             }
             _ => {}
         }
