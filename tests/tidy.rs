@@ -16,14 +16,21 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("session", &["plan", "sys", "log", "paths"]),
     ("spool", &["plan", "syntax", "zone", "sys", "paths"]),
     ("client", &["syntax", "protocol", "plan", "zone", "spool", "sys", "log", "paths"]),
-    ("daemon", &["session", "store", "protocol", "spool", "syntax", "zone", "plan", "sys", "log", "paths"]),
+    (
+        "daemon",
+        &["session", "store", "protocol", "spool", "syntax", "zone", "plan", "sys", "log", "paths"],
+    ),
 ];
 
 /// Words that only some rooms may say, and why.
 const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("unsafe ", &["sys"], "unsafe code lives in sys, each piece with its reason"),
     ("rusqlite", &["store"], "only store knows SQL"),
-    ("clock_gettime", &["daemon/wait.rs", "session", "client/clock.rs"], "time is read once a turn and handed in"),
+    (
+        "clock_gettime",
+        &["daemon/wait.rs", "session", "client/clock.rs"],
+        "time is read once a turn and handed in",
+    ),
     ("SystemTime::now", &[], "time is read once a turn and handed in"),
     ("Utc::now", &[], "time is read once a turn and handed in"),
     ("Instant::now", &[], "time is read once a turn and handed in"),
@@ -37,7 +44,17 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
 ];
 
 /// What `plan` and `syntax` decide, they decide on values alone.
-const NOT_PURE: &[&str] = &["std::fs", "std::io", "std::env", "std::net", "std::process", "std::thread", "tracing", "nix::", "libc::"];
+const NOT_PURE: &[&str] = &[
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "tracing",
+    "nix::",
+    "libc::",
+];
 
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
@@ -102,7 +119,8 @@ fn words_stay_in_their_rooms() {
     for (file, text) in sources() {
         for (number, line) in code(&text) {
             for (word, rooms, why) in ONLY_IN {
-                let at_home = rooms.iter().any(|room| file == *room || file.starts_with(&format!("{room}/")));
+                let at_home =
+                    rooms.iter().any(|room| file == *room || file.starts_with(&format!("{room}/")));
                 if line.contains(word) && !at_home {
                     found.push(format!("{file}:{}: {word}: {why}", number + 1));
                 }
@@ -115,7 +133,9 @@ fn words_stay_in_their_rooms() {
 #[test]
 fn plan_and_syntax_are_pure() {
     let mut found = Vec::new();
-    for (file, text) in sources().iter().filter(|(file, _)| ["plan", "syntax"].contains(&room(file))) {
+    for (file, text) in
+        sources().iter().filter(|(file, _)| ["plan", "syntax"].contains(&room(file)))
+    {
         for (number, line) in code(text) {
             for word in NOT_PURE.iter().filter(|word| line.contains(**word)) {
                 found.push(format!("{file}:{}: {word} in a pure room", number + 1));
@@ -127,13 +147,17 @@ fn plan_and_syntax_are_pure() {
 
 #[test]
 fn every_file_says_what_it_knows() {
-    let silent = |(file, text): &(String, String)| (!text.starts_with("//!") && room(file) != "bin").then(|| file.clone());
+    let silent = |(file, text): &(String, String)| {
+        (!text.starts_with("//!") && room(file) != "bin").then(|| file.clone())
+    };
     assert_none(&sources().iter().filter_map(silent).collect::<Vec<_>>());
 }
 
 #[test]
 fn programs_are_three_lines() {
-    let long = |(file, text): &(String, String)| (room(file) == "bin" && text.lines().count() > 8).then(|| file.clone());
+    let long = |(file, text): &(String, String)| {
+        (room(file) == "bin" && text.lines().count() > 8).then(|| file.clone())
+    };
     assert_none(&sources().iter().filter_map(long).collect::<Vec<_>>());
 }
 
@@ -145,7 +169,9 @@ fn functions_end_before_the_wall() {
         for (start, line) in lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let begins = line.trim_start();
-            let is_function = ["fn ", "pub fn ", "const fn ", "pub const fn "].iter().any(|word| begins.starts_with(word));
+            let is_function = ["fn ", "pub fn ", "const fn ", "pub const fn "]
+                .iter()
+                .any(|word| begins.starts_with(word));
             if !is_function || begins.ends_with(';') || begins.ends_with('}') {
                 continue;
             }

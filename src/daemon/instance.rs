@@ -25,7 +25,9 @@ impl std::fmt::Display for Refused {
             Refused::Held { by, pid: Some(pid), file } => {
                 write!(f, "{by} is running already with pid {pid} ({file} is locked)")
             }
-            Refused::Held { by, pid: None, file } => write!(f, "{by} is running already ({file} is locked)"),
+            Refused::Held { by, pid: None, file } => {
+                write!(f, "{by} is running already ({file} is locked)")
+            }
             Refused::Failed(why) => f.write_str(why),
         }
     }
@@ -40,18 +42,27 @@ pub struct Instance {
 impl Instance {
     /// Locks the pid file and writes the pid into it.
     pub fn claim(path: &Path) -> Result<Instance, Refused> {
-        let failed = |error: io::Error| Refused::Failed(format!("cannot write {}: {error}", path.display()));
+        let failed =
+            |error: io::Error| Refused::Failed(format!("cannot write {}: {error}", path.display()));
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(libc::O_NOFOLLOW);
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .custom_flags(libc::O_NOFOLLOW);
         let file = options.open(path).map_err(failed)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut file) => {
                 write_pid(&mut file).map_err(failed)?;
                 Ok(Instance { _file: file })
             }
-            Err((mut file, Errno::EWOULDBLOCK)) => {
-                Err(Refused::Held { by: "ratd", pid: pid_in(&mut file), file: path.display().to_string() })
-            }
+            Err((mut file, Errno::EWOULDBLOCK)) => Err(Refused::Held {
+                by: "ratd",
+                pid: pid_in(&mut file),
+                file: path.display().to_string(),
+            }),
             Err((_, error)) => Err(failed(error.into())),
         }
     }
@@ -59,11 +70,16 @@ impl Instance {
 
 /// Refuses while a cron or an atd holds its lock: two schedulers would run every job twice.
 pub fn refuse_beside_peers(paths: &Paths) -> Result<(), Refused> {
-    for (by, name) in [("cron", "run/crond.pid"), ("cron", "run/cron.pid"), ("atd", "run/atd.pid")] {
+    for (by, name) in [("cron", "run/crond.pid"), ("cron", "run/cron.pid"), ("atd", "run/atd.pid")]
+    {
         let path = paths.under_root(name);
         let Ok(mut file) = File::open(&path) else { continue };
         if is_locked(&file) {
-            return Err(Refused::Held { by, pid: pid_in(&mut file), file: path.display().to_string() });
+            return Err(Refused::Held {
+                by,
+                pid: pid_in(&mut file),
+                file: path.display().to_string(),
+            });
         }
     }
     Ok(())
@@ -78,7 +94,9 @@ fn is_locked(file: &File) -> bool {
         l_len: 0,
         l_pid: 0,
     };
-    if fcntl(file, FcntlArg::F_OFD_GETLK(&mut wanted)).is_ok() && wanted.l_type != libc::F_UNLCK as libc::c_short {
+    if fcntl(file, FcntlArg::F_OFD_GETLK(&mut wanted)).is_ok()
+        && wanted.l_type != libc::F_UNLCK as libc::c_short
+    {
         return true;
     }
     // Taking the shared lock is the only way to ask; it goes with the copy of the descriptor at once.

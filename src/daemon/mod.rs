@@ -1,3 +1,177 @@
-//! WAIT, DECIDE, DO.
+//! WAIT, DECIDE, DO. ratd from its first line to its last; begin with `ratd::Ratd::run`, the loop.
 
+pub mod access;
+pub mod clerk;
+pub mod connections;
+pub mod control;
+pub mod crash;
+pub mod daemonize;
+pub mod desk;
+pub mod disk;
+pub mod instance;
+pub mod options;
+pub mod ratd;
+pub mod runner;
+pub mod say;
 pub mod wait;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::daemon::clerk::Clerk;
+use crate::daemon::connections::Connections;
+use crate::daemon::crash::Crash;
+use crate::daemon::daemonize::{Side, Starter, daemonize};
+use crate::daemon::disk::Disk;
+use crate::daemon::instance::{Instance, refuse_beside_peers};
+use crate::daemon::options::{Mode, Options};
+use crate::daemon::ratd::{Ratd, State};
+use crate::daemon::runner::Runner;
+use crate::daemon::wait::{Wait, now};
+use crate::log::{Syslog, to_stderr};
+use crate::plan::civil::Timestamp;
+use crate::plan::run::RunId;
+use crate::plan::scheduler::{Memory, Scheduler};
+use crate::session::{report, server};
+use crate::store::Store;
+
+/// The program ratd; also the fork server, which is this program executed anew.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == server::ARGUMENT).is_some() {
+        return server::main(arguments);
+    }
+    let options = Options::parse();
+    let mode = match options.mode() {
+        Ok(mode) => mode,
+        Err(why) => return fail(why),
+    };
+    // In the foreground with one file standard output is for people; the log keeps to what went wrong.
+    to_stderr(if mode.file.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
+    let starter = match start_side(&mode) {
+        Ok(Side::Daemon(starter)) => starter,
+        Ok(Side::Started(status)) => return status,
+        Err(error) => return fail(format!("cannot become a daemon: {error}")),
+    };
+    match live(mode, starter) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(why),
+    }
+}
+
+fn start_side(mode: &Mode) -> io::Result<Side> {
+    if mode.foreground { Ok(Side::Daemon(Starter::none())) } else { daemonize() }
+}
+
+fn fail(why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("ratd: {why}");
+    ExitCode::FAILURE
+}
+
+/// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
+fn live(mode: Mode, starter: Starter) -> Result<(), String> {
+    let crash = Crash::from_environment();
+    make_directories(&mode)?;
+    let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
+        .map_err(|error| format!("cannot start the fork server: {error}"))?;
+    if mode.file.is_none() {
+        refuse_beside_peers(&mode.paths).map_err(|refused| refused.to_string())?;
+    }
+    let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
+    let socket = mode.paths.socket();
+    let ratd = assemble(mode.clone(), starter, runner, crash)
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let ended = ratd.run();
+    let _ = std::fs::remove_file(socket);
+    let _ = std::fs::remove_file(&mode.paths.pid_file);
+    ended.map_err(|error| format!("cannot go on: {error}"))
+}
+
+fn make_directories(mode: &Mode) -> Result<(), String> {
+    let everybody = if mode.file.is_none() { 0o755 } else { 0o700 };
+    let paths = &mode.paths;
+    for (directory, bits) in [
+        (&paths.run, everybody),
+        (&paths.runs(), 0o700),
+        (&paths.servers(), 0o700),
+        (&paths.state, 0o700),
+    ] {
+        make_directory(directory, bits)
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory that only this user can write to, whatever the mask is; those above it are for everybody.
+fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
+    if !path.is_dir() {
+        if let Some(above) = path.parent() {
+            std::fs::create_dir_all(above)?;
+        }
+        std::fs::DirBuilder::new().mode(bits).create(path)?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
+}
+
+fn assemble(mode: Mode, starter: Starter, runner: Runner, crash: Crash) -> io::Result<Ratd> {
+    let signals = signals()?;
+    let now = now()?;
+    let changes = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?);
+    let ends =
+        AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+    let runs = changes.add_watch(&mode.paths.runs(), ends)?;
+    let store = Store::open(&mode.paths.database()).map_err(|error| error.to_string());
+    let first = first_run(now.wall, store.as_ref().ok(), &mode);
+    let clerk = {
+        let (mode, changes) = (mode.clone(), changes.clone());
+        move |answers| Clerk::new(mode, store, changes, first, crash, answers)
+    };
+    let mode_of_socket = if mode.file.is_none() { 0o666 } else { 0o600 };
+    Ok(Ratd {
+        wait: Wait::new()?,
+        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 }),
+        connections: Connections::listen(&mode.paths.socket(), mode_of_socket)?,
+        disk: Disk::start(clerk)?,
+        runner,
+        signals,
+        changes,
+        runs,
+        syslog: Syslog::new(&mode.paths.under_root("dev/log"), "CRON"),
+        starter,
+        crash,
+        state: State::new(now.wall),
+        mode,
+    })
+}
+
+/// The first id for a run of this ratd: the microsecond it started in, or past all that were ever given.
+fn first_run(now: Timestamp, store: Option<&Store>, mode: &Mode) -> RunId {
+    let stored = store.and_then(|store| store.highest_id().ok().flatten());
+    let present = report::inventory(&mode.paths.runs()).unwrap_or_default();
+    let highest = present.into_iter().chain(stored).max().map_or(0, |run| run.0 + 1);
+    RunId(highest.max(now.timestamp_micros().unsigned_abs()))
+}
+
+/// The signals that ratd obeys, as a descriptor. Blocked in every thread; a session sets its own.
+fn signals() -> io::Result<SignalFd> {
+    let wanted = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGCHLD,
+    ];
+    let set: SigSet = wanted.into_iter().collect();
+    set.thread_block()?;
+    Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+}

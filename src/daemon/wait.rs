@@ -106,11 +106,18 @@ impl Wait {
         }
         let at = match wakeup {
             // An instant of zero would disarm the timer.
-            Some(wakeup) => Duration::new(wakeup.timestamp().max(1).unsigned_abs(), wakeup.timestamp_subsec_nanos()),
+            Some(wakeup) => Duration::new(
+                wakeup.timestamp().max(1).unsigned_abs(),
+                wakeup.timestamp_subsec_nanos(),
+            ),
             None if self.armed == Some(Timestamp::MAX_UTC) => return Ok(()),
-            None => now()?.wall.signed_duration_since(DateTime::UNIX_EPOCH).to_std().unwrap_or_default() + FAR,
+            None => {
+                now()?.wall.signed_duration_since(DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
+                    + FAR
+            }
         };
-        let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
+        let flags =
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(at)), flags)?;
         self.armed = Some(wakeup.unwrap_or(Timestamp::MAX_UTC));
         Ok(())

@@ -3,8 +3,10 @@
 pub mod catch_up;
 pub mod civil;
 pub mod clock_step;
+pub mod digest;
 pub mod job;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;
+pub mod submission;
 pub mod text;

@@ -63,8 +63,11 @@ const HOUR_STAR: u8 = 2;
 const DAY_STAR: u8 = 4;
 const WEEKDAY_STAR: u8 = 8;
 
-/// A clock that jumps further than this is taken for set anew: nothing is caught up or held back.
+/// A clock that jumps forward by this much, or back by more, is taken for set anew: nothing is caught up or
+/// held back. (Vixie cron counts the minute that passes with the jump, hence the one-sided bound.)
 const LONGEST_CLOCK_CHANGE: i64 = 3 * 3600;
+
+const ALL_MONTHS: u16 = 0x1ffe;
 
 const MINUTES_A_DAY: i64 = 24 * 60;
 
@@ -108,6 +111,25 @@ impl Calendar {
         self.stars & (DAY_STAR | WEEKDAY_STAR) == 0
     }
 
+    /// Whether no civil minute of any year is selected: an empty set, or days that its months do not have.
+    pub fn is_never_due(&self) -> bool {
+        let day_exists = |month: u32| {
+            // 29 February falls on every weekday in the course of 400 years, so only the length counts.
+            let length = month_length(2000, month);
+            let days = self.days & 1 << length | (self.days & ((1 << length) - 1));
+            self.months >> month & 1 == 1 && days != 0
+        };
+        let weekdays = self.weekdays & 0x7f != 0;
+        let days = (1..=12).any(day_exists);
+        let months = self.months & ALL_MONTHS != 0;
+        let dates = if self.days_are_alternatives() {
+            weekdays && months || days
+        } else {
+            weekdays && days
+        };
+        !dates || self.minutes & ((1 << 60) - 1) == 0 || self.hours & 0xff_ffff == 0
+    }
+
     /// The first due instant after `after` in `zone`.
     pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
         next_in_zone(self, after.timestamp(), zone)
@@ -141,24 +163,57 @@ impl Calendar {
 
     /// The first matching day from `from` on, both in days since 1970.
     ///
-    /// One step a month, and the calendar repeats after 400 years: what is not found by then never comes.
+    /// One step a selected month, and the calendar repeats after 400 years: what is not found by then never
+    /// comes.
+    #[inline]
     fn next_day(&self, from: i64) -> Option<i64> {
+        if self.days | 1 == u32::MAX && self.months & ALL_MONTHS == ALL_MONTHS {
+            return self.next_weekday(from);
+        }
         let (mut year, mut month, day) = civil_date(from);
-        let mut first = from - i64::from(day - 1);
-        let mut earliest = day;
-        for _ in 0..=400 * 12 {
-            let length = month_length(year, month);
-            if self.months >> month & 1 == 1 {
-                let matching = self.days_of_month(first, length) >> earliest;
-                if matching != 0 {
-                    return Some(first + i64::from(earliest + matching.trailing_zeros()) - 1);
-                }
+        if self.months >> month & 1 == 1 {
+            let first = from - i64::from(day - 1);
+            let matching = self.days_of_month(first, month_length(year, month)) >> day;
+            if matching != 0 {
+                return Some(from + i64::from(matching.trailing_zeros()));
             }
-            first += i64::from(length);
-            earliest = 1;
-            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        }
+        for _ in 0..=400 * self.months.count_ones() {
+            let later = (self.months & ALL_MONTHS) >> (month + 1);
+            if later != 0 {
+                month += 1 + later.trailing_zeros();
+            } else if self.months & ALL_MONTHS != 0 {
+                year += 1;
+                month = (self.months & ALL_MONTHS).trailing_zeros();
+            } else {
+                return None;
+            }
+            let length = month_length(year, month);
+            if self.lacks_its_days(length) {
+                continue;
+            }
+            let first = first_of_month(year, month);
+            let matching = self.days_of_month(first, length);
+            if matching != 0 {
+                return Some(first + i64::from(matching.trailing_zeros()) - 1);
+            }
         }
         None
+    }
+
+    /// The first matching day where every date is selected, so that only the week counts.
+    fn next_weekday(&self, from: i64) -> Option<i64> {
+        let week = if self.days_are_alternatives() { 0x7f } else { self.weekdays & 0x7f };
+        let week = u32::from(week);
+        let from_today = (week | week << 7) >> weekday(from);
+        (from_today != 0).then(|| from + i64::from(from_today.trailing_zeros()))
+    }
+
+    /// Whether a month of this length has none of the days, and the week cannot help: seven years out of
+    /// eight for 29 February, and cheaper to know than where the month begins.
+    fn lacks_its_days(&self, length: u32) -> bool {
+        let has = (1u64 << (length + 1)) - 1;
+        u64::from(self.days) & has == 0 && !self.days_are_alternatives()
     }
 
     /// The matching days of a month that begins on day `first` (since 1970), as bits 1 to `length`.
@@ -166,8 +221,7 @@ impl Calendar {
         let whole = (((1u64 << length) - 1) << 1) as u32;
         let last = (self.days & 1) << length;
         let days = (self.days & !1) | last;
-        // 1970 began on a Thursday.
-        let weekday_of_first = (first + 4).rem_euclid(7) as u32;
+        let weekday_of_first = weekday(first);
         let week = u64::from(self.weekdays & 0x7f);
         let weeks = week | week << 7 | week << 14 | week << 21 | week << 28 | week << 35;
         let weekdays = ((weeks >> weekday_of_first) << 1) as u32;
@@ -238,11 +292,17 @@ impl Readings for Seconds {
 /// Inside a span civil time and instants run side by side, so a reading found is the answer. Spans differ
 /// only at their edges. Readings that go by the clock exist exactly where the clock shows them. The others
 /// mean each reading once: those that a jump forward skipped are due at the instant of the jump, those that a
-/// jump back shows again have been done. Jumps of three hours and more are a clock set anew (Vixie cron's
-/// limit; no zone's summer time comes near it), and there too what the clock shows is what counts.
+/// jump back shows again have been done. A jump forward by three hours or more, or back by more than three, is
+/// a clock set anew (Vixie cron's limits, which only changes of a zone's standard time reach), and there too
+/// what the clock shows is what counts.
+///
+/// A reading that lies beyond the span is the next one in every span up to it, unless a clock set back shows
+/// earlier ones again; so spans from which no clock can be set back that far are passed over in one step.
 #[inline]
 fn next_in_zone<R: Readings>(readings: &R, after: i64, zone: &dyn Offsets) -> Option<Due> {
     let mut from = after + 1;
+    // No reading from the first of these up to the second but the second itself.
+    let mut known = (i64::MAX, i64::MIN);
     loop {
         let span = zone.span_at(from);
         let edge = if readings.go_by_the_clock()
@@ -263,13 +323,23 @@ fn next_in_zone<R: Readings>(readings: &R, after: i64, zone: &dyn Offsets) -> Op
             Edge::Repeat(repeated) => civil = civil.max(span.begins + span.offset + repeated),
             Edge::Jump(_) | Edge::None => {}
         }
-        let found = readings.first_from(civil)? - span.offset;
+        if !(known.0..=known.1).contains(&civil) {
+            known = (civil, readings.first_from(civil)?);
+        }
+        let found = known.1 - span.offset;
         if found < span.ends {
             return due(found, 1);
         }
-        from = span.ends;
+        from = if span.ends - from > LARGEST_DIFFERENCE {
+            span.ends.max(found - LARGEST_DIFFERENCE)
+        } else {
+            span.ends
+        };
     }
 }
+
+/// More than two offsets of any one zone differ by.
+const LARGEST_DIFFERENCE: i64 = 2 * 86_400;
 
 /// How the clock changed at the beginning of a span.
 enum Edge {
@@ -288,7 +358,7 @@ fn edge(span: Span, zone: &dyn Offsets) -> Edge {
     let change = span.offset - zone.span_at(span.begins - 1).offset;
     if change > 0 && change < LONGEST_CLOCK_CHANGE {
         Edge::Jump(change)
-    } else if change < 0 && change >= -LONGEST_CLOCK_CHANGE {
+    } else if (-LONGEST_CLOCK_CHANGE..0).contains(&change) {
         Edge::Repeat(-change)
     } else {
         Edge::None
@@ -322,6 +392,21 @@ fn civil_date(day: i64) -> (i64, u32, u32) {
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = i64::from(year_of_era) + era * 400 + i64::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+/// The day since 1970 on which a month begins: `civil_date` the other way round.
+fn first_of_month(year: i64, month: u32) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted = i64::from(if month > 2 { month - 3 } else { month + 9 });
+    let day_of_year = (153 * shifted + 2) / 5;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// 0 for Sunday. 1970 began on a Thursday.
+fn weekday(day: i64) -> u32 {
+    (day + 4).rem_euclid(7) as u32
 }
 
 fn month_length(year: i64, month: u32) -> u32 {

@@ -28,6 +28,8 @@ pub enum Event {
     Queued { next: Option<Timestamp> },
     /// The at-jobs that a claim asked for, and when the earliest of those left is due.
     Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// A run that an earlier ratd started goes on.
+    Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
 }
@@ -111,7 +113,8 @@ struct Running {
 impl Scheduler {
     /// A scheduler without jobs.
     pub fn new(now: &Now, memory: Memory) -> Scheduler {
-        let running = |(run, started): (Run, Timestamp)| (run.id, Running { job: run.job, started });
+        let running =
+            |(run, started): (Run, Timestamp)| (run.id, Running { job: run.job, started });
         Scheduler {
             clock: Clock::new(now),
             tables: Vec::new(),
@@ -137,6 +140,9 @@ impl Scheduler {
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
             Event::Queued { next } => self.expect_queue(next),
             Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
+            Event::Adopted { run, at } => {
+                self.running.insert(run.id, Running { job: run.job, started: at });
+            }
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
         }
         self.claim(now.wall, &mut actions);
@@ -176,10 +182,13 @@ impl Scheduler {
         wanted: impl Fn(&Job) -> bool,
     ) -> Vec<(Arc<Job>, Timestamp)> {
         let job = |turn: &Turn| &self.tables[turn.table].jobs[turn.line];
-        let mut turns: BinaryHeap<_> = self.turns.iter().filter(|turn| wanted(job(&turn.0))).copied().collect();
+        let mut turns: BinaryHeap<_> =
+            self.turns.iter().filter(|turn| wanted(job(&turn.0))).copied().collect();
         let mut runs = Vec::new();
         while let Some(Reverse(turn)) = turns.pop() {
-            let Some(at) = DateTime::from_timestamp(turn.at, 0).filter(|at| *at < until) else { break };
+            let Some(at) = DateTime::from_timestamp(turn.at, 0).filter(|at| *at < until) else {
+                break;
+            };
             for _ in 0..turn.times {
                 if runs.len() == count {
                     return runs;
@@ -187,7 +196,9 @@ impl Scheduler {
                 runs.push((job(&turn).clone(), at));
             }
             let next = next_after(job(&turn), at);
-            turns.extend(next.map(|due| Reverse(Turn { at: due.at.timestamp(), times: due.times, ..turn })));
+            turns.extend(
+                next.map(|due| Reverse(Turn { at: due.at.timestamp(), times: due.times, ..turn })),
+            );
         }
         runs
     }
@@ -204,11 +215,15 @@ impl Scheduler {
             Step::Back => self.plan_again(now.wall, |schedule| goes_by_the_clock(schedule)),
             Step::None | Step::Forward(_) => {}
         }
-        let Some(oldest) = self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0)) else {
+        let Some(oldest) =
+            self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0))
+        else {
             return;
         };
         let owed = owed(step, now.wall - oldest);
-        while let Some(Reverse(turn)) = self.turns.peek().copied().filter(|turn| turn.0.at <= now.wall.timestamp()) {
+        while let Some(Reverse(turn)) =
+            self.turns.peek().copied().filter(|turn| turn.0.at <= now.wall.timestamp())
+        {
             self.turns.pop();
             self.take_turn(now.wall, turn, owed, actions);
         }
@@ -239,9 +254,23 @@ impl Scheduler {
         self.push(turn.table, turn.line, next);
     }
 
-    fn start(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger, actions: &mut Vec<Action>) {
+    fn start(
+        &mut self,
+        now: Timestamp,
+        job: &Job,
+        due: Timestamp,
+        trigger: Trigger,
+        actions: &mut Vec<Action>,
+    ) {
         let id = self.number(1);
-        let run = Run { id, job: job.id.clone(), name: job.name.clone(), owner: job.owner.clone(), due, trigger };
+        let run = Run {
+            id,
+            job: job.id.clone(),
+            name: job.name.clone(),
+            owner: job.owner.clone(),
+            due,
+            trigger,
+        };
         self.running.insert(id, Running { job: job.id.clone(), started: now });
         actions.push(Action::Start { run, recipe: job.recipe.clone() });
     }
@@ -254,7 +283,8 @@ impl Scheduler {
     }
 
     fn push(&mut self, table: usize, line: usize, due: Option<Due>) {
-        let turn = |due: Due| Reverse(Turn { at: due.at.timestamp(), table, line, times: due.times });
+        let turn =
+            |due: Due| Reverse(Turn { at: due.at.timestamp(), table, line, times: due.times });
         self.turns.extend(due.map(turn));
     }
 
@@ -281,7 +311,9 @@ impl Scheduler {
     fn first_due(&self, now: Timestamp, job: &Job) -> Option<Due> {
         match &job.schedule {
             Schedule::Every(_) if self.is_running(&job.id) => None,
-            Schedule::Every(every) => Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 }),
+            Schedule::Every(every) => {
+                Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
+            }
             schedule if goes_by_the_clock(schedule) => next_after(job, now),
             _ => next_after(job, now.max(self.clock.reached)),
         }
@@ -314,7 +346,13 @@ impl Scheduler {
             return;
         }
         let at_boot = |job: &&Arc<Job>| matches!(job.schedule, Schedule::Reboot);
-        let jobs: Vec<_> = self.tables.iter().flat_map(|table| table.jobs.iter()).filter(at_boot).cloned().collect();
+        let jobs: Vec<_> = self
+            .tables
+            .iter()
+            .flat_map(|table| table.jobs.iter())
+            .filter(at_boot)
+            .cloned()
+            .collect();
         for job in jobs {
             self.start(now, &job, now, Trigger::Reboot, actions);
         }
@@ -370,7 +408,8 @@ impl Scheduler {
 
     fn period_job(&self, id: &JobId) -> Option<(usize, usize, Arc<Job>)> {
         self.tables.iter().enumerate().find_map(|(table, lines)| {
-            let is_it = |job: &&Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && job.id == *id;
+            let is_it =
+                |job: &&Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && job.id == *id;
             let line = lines.jobs.iter().position(|job| is_it(&job))?;
             Some((table, line, lines.jobs[line].clone()))
         })
@@ -412,7 +451,9 @@ fn owed_from(schedule: &Schedule, owed: Owed, now: Timestamp) -> Timestamp {
         (Schedule::Every(_) | Schedule::Reboot, _) => Timestamp::MIN_UTC,
         (Schedule::Seconds(_), _) => now - SECONDS_LATE,
         (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
-        (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => Timestamp::MIN_UTC,
+        (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
+            Timestamp::MIN_UTC
+        }
         (Schedule::Calendar(_), Owed::NamedTimes | Owed::ThisMinute) => this_minute,
     }
 }

@@ -86,7 +86,11 @@ pub fn read(path: &Path, trust: &Trust) -> Result<Vec<u8>, Refusal> {
     let no_follow = if trust.follow_links { 0 } else { libc::O_NOFOLLOW };
     let mut options = OpenOptions::new();
     // A FIFO must not hold the reader up before it has been refused.
-    let file = options.read(true).custom_flags(libc::O_NONBLOCK | no_follow).open(path).map_err(unreadable)?;
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | no_follow)
+        .open(path)
+        .map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     check(path, &about, trust)?;
     read_whole(file, trust.limit).map_err(unreadable)
@@ -125,7 +129,10 @@ fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(limit + 1).read_to_end(&mut text)?;
     if text.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("larger than {limit} bytes"),
+        ));
     }
     Ok(text)
 }

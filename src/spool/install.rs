@@ -23,9 +23,15 @@ pub fn directory(paths: &Paths) -> PathBuf {
         return alpine;
     }
     // Debian keeps directories in /var/spool/cron, Red Hat the crontabs themselves.
-    let holds_directories =
-        |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())));
-    if redhat.is_dir() && !holds_directories(&redhat) && paths.under_root("etc/redhat-release").exists() {
+    let holds_directories = |path: &Path| {
+        std::fs::read_dir(path).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir()))
+        })
+    };
+    if redhat.is_dir()
+        && !holds_directories(&redhat)
+        && paths.under_root("etc/redhat-release").exists()
+    {
         return redhat;
     }
     crontabs
@@ -83,7 +89,10 @@ fn write_all(file: &mut File, user: &User, text: &[u8]) -> io::Result<()> {
 /// The crontab's file. A login name that is no plain file name has none.
 fn place(paths: &Paths, user: &User) -> io::Result<PathBuf> {
     if user.name.is_empty() || user.name.starts_with('.') || user.name.contains('/') {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this login name cannot name a file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this login name cannot name a file",
+        ));
     }
     Ok(directory(paths).join(&user.name))
 }

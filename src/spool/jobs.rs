@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use crate::paths::Paths;
 use crate::plan::civil::Offsets;
+use crate::plan::digest::digest;
 use crate::plan::job::{Every, Job, JobId, Kind, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
-use crate::syntax::crontab::{self, Entry, Form, Seed};
+use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::seed::Seed;
+use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
 
 /// What tells this machine from others, so that `~` falls on a minute of its own.
@@ -24,10 +27,7 @@ pub struct Machine {
 impl Machine {
     /// The machine's id (machine-id(5)), or its name.
     pub fn of(paths: &Paths) -> Machine {
-        let id = std::fs::read_to_string(paths.under_root("etc/machine-id"))
-            .or_else(|_| std::fs::read_to_string("/etc/machine-id"))
-            .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
-        Machine { id: id.unwrap_or_default().trim().to_owned() }
+        Machine { id: machine_id(&paths.root) }
     }
 
     /// The seed for what `owner` wrote.
@@ -48,8 +48,12 @@ pub struct Zones {
 impl Zones {
     /// The zone of the machine under `root`, and others as they are asked for.
     pub fn new(root: &Path) -> Zones {
-        let mut zones =
-            Zones { root: root.to_owned(), local: Zone::utc(), named: HashMap::new(), identities: Vec::new() };
+        let mut zones = Zones {
+            root: root.to_owned(),
+            local: Zone::utc(),
+            named: HashMap::new(),
+            identities: Vec::new(),
+        };
         zones.read();
         zones
     }
@@ -129,6 +133,11 @@ pub fn of_crontab(
     };
     let crontab = crontab::parse(text, form, &machine.seed(seed_owner));
     let mut diagnostics = crontab.diagnostics;
+    for zone in &crontab.zones {
+        if let Err(unknown) = zones.named(&zone.name) {
+            diagnostics.push(zone.unknown(unknown.to_string()));
+        }
+    }
     let mut names = Names::default();
     let mut jobs = Vec::with_capacity(crontab.entries.len());
     // Entries under one zone share its rules.
@@ -137,11 +146,10 @@ pub fn of_crontab(
         let zone = match rules.get(&entry.zone) {
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
-                Ok(zone) => rules.entry(entry.zone.clone()).or_insert_with(|| Arc::new(zone)).clone(),
-                Err(unknown) => {
-                    diagnostics.push(Diagnostic::error("E014", entry.line, 0..0, unknown.to_string()));
-                    continue;
+                Ok(zone) => {
+                    rules.entry(entry.zone.clone()).or_insert_with(|| Arc::new(zone)).clone()
                 }
+                Err(_) => continue,
             },
         };
         let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
@@ -195,13 +203,19 @@ pub fn of_anacrontab(
     let anacrontab = anacrontab::parse(text);
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let job = |line: anacrontab::Line| {
-        let draw = digest([machine.id.as_bytes(), line.ident.as_bytes()]) % (u64::from(line.random_delay) + 1);
+        let draw = digest(&[machine.id.as_bytes(), line.ident.as_bytes()])
+            % (u64::from(line.random_delay) + 1);
         let delay = line.delay.saturating_add(u32::try_from(draw).unwrap_or(0));
         Arc::new(Job {
-            id: JobId(format!("{:016x}", digest([b"anacrontab".as_slice(), line.ident.as_bytes()]))),
+            id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
-            schedule: Schedule::Every(Every { period: line.period, delay, hours: line.hours, done: None }),
+            schedule: Schedule::Every(Every {
+                period: line.period,
+                delay,
+                hours: line.hours,
+                done: None,
+            }),
             written: line.written,
             zone: zone.clone(),
             recipe: Recipe {
@@ -226,11 +240,18 @@ struct Names {
 
 impl Names {
     /// The id of an entry, and a name for people that begins with its command.
-    fn of(&mut self, owner: &str, source: &Source, schedule: &str, command: &[u8]) -> (JobId, String) {
+    fn of(
+        &mut self,
+        owner: &str,
+        source: &Source,
+        schedule: &str,
+        command: &[u8],
+    ) -> (JobId, String) {
         let file = source.0.as_os_str().as_encoded_bytes();
-        let first = digest([owner.as_bytes(), file, schedule.as_bytes(), command]);
+        let first = digest(&[owner.as_bytes(), file, schedule.as_bytes(), command]);
         let nth = self.seen.entry(first).or_default();
-        let id = if *nth == 0 { first } else { digest([first.to_le_bytes().as_slice(), &nth.to_le_bytes()]) };
+        let id =
+            if *nth == 0 { first } else { digest(&[&first.to_le_bytes(), &nth.to_le_bytes()]) };
         *nth += 1;
         (JobId(format!("{id:016x}")), format!("{}-{:06x}", slug(command), id >> 40))
     }
@@ -239,22 +260,14 @@ impl Names {
 /// The last part of the path of the first word that is a command.
 fn slug(command: &[u8]) -> String {
     let command = String::from_utf8_lossy(command);
-    let word = command.split_whitespace().find(|word| !word.contains('=') && word.starts_with(char::is_alphanumeric));
-    let word = word.or_else(|| command.split_whitespace().find(|word| word.starts_with('/'))).unwrap_or("job");
+    let word = command
+        .split_whitespace()
+        .find(|word| !word.contains('=') && word.starts_with(char::is_alphanumeric));
+    let word = word
+        .or_else(|| command.split_whitespace().find(|word| word.starts_with('/')))
+        .unwrap_or("job");
     let last = word.rsplit('/').find(|part| !part.is_empty()).unwrap_or("job");
-    let kept: String = last.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect();
+    let kept: String =
+        last.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect();
     if kept.is_empty() { "job".to_owned() } else { kept }
-}
-
-/// A stable 64-bit digest of some texts (FNV-1a, with a stir at the end so that high bits depend on all input).
-fn digest<const N: usize>(texts: [&[u8]; N]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for text in texts {
-        // A byte that no text contains between the texts keeps ("a", "bc") and ("ab", "c") apart.
-        for byte in text.iter().chain([&0]) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    hash ^ hash >> 32
 }

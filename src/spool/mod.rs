@@ -64,7 +64,8 @@ impl Spool {
     /// The system's places under the root: /etc/crontab, /etc/cron.d, the users' spools, /etc/anacrontab.
     pub fn of_system(paths: &Paths) -> Spool {
         let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
-        let directory = |path, role| Place { path: paths.under_root(path), is_directory: true, role };
+        let directory =
+            |path, role| Place { path: paths.under_root(path), is_directory: true, role };
         let places = vec![
             file("etc/crontab", Role::System),
             directory("etc/cron.d", Role::System),
@@ -97,12 +98,15 @@ impl Spool {
     pub fn watched(&self) -> BTreeSet<PathBuf> {
         let mut directories = BTreeSet::new();
         for place in &self.places {
-            let directory = if place.is_directory { Some(place.path.as_path()) } else { place.path.parent() };
+            let directory =
+                if place.is_directory { Some(place.path.as_path()) } else { place.path.parent() };
             // Where it does not exist yet, its coming is seen in the nearest directory that does.
-            let existing = directory.into_iter().flat_map(Path::ancestors).find(|path| path.is_dir());
+            let existing =
+                directory.into_iter().flat_map(Path::ancestors).find(|path| path.is_dir());
             directories.extend(existing.map(Path::to_owned));
             if let Ok(target) = place.path.canonicalize() {
-                directories.extend(target.parent().filter(|_| !place.is_directory).map(Path::to_owned));
+                directories
+                    .extend(target.parent().filter(|_| !place.is_directory).map(Path::to_owned));
             }
         }
         directories.extend(self.zones.watched());
@@ -122,7 +126,8 @@ impl Spool {
                 present.insert(path);
             }
         }
-        let gone: Vec<_> = self.files.keys().filter(|path| !present.contains(*path)).cloned().collect();
+        let gone: Vec<_> =
+            self.files.keys().filter(|path| !present.contains(*path)).cloned().collect();
         for path in gone {
             self.files.remove(&path);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
@@ -142,7 +147,9 @@ impl Spool {
 
     fn list(&mut self, place: &Place) -> Vec<PathBuf> {
         if !place.is_directory {
-            return Vec::from_iter(place.path.symlink_metadata().is_ok().then(|| place.path.clone()));
+            return Vec::from_iter(
+                place.path.symlink_metadata().is_ok().then(|| place.path.clone()),
+            );
         }
         let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
         let mut paths = Vec::new();
@@ -172,7 +179,9 @@ impl Spool {
         let source = Source(path.to_owned());
         match self.load(path, role) {
             Ok((jobs, problems)) => changes.push(Change::Loaded { source, jobs, problems }),
-            Err(Refusal::Untrusted(why)) => changes.push(Change::Gone { source, problems: vec![why] }),
+            Err(Refusal::Untrusted(why)) => {
+                changes.push(Change::Gone { source, problems: vec![why] })
+            }
             Err(Refusal::Unreadable(_)) if !was_known && !path.exists() => {
                 self.files.remove(path);
             }
@@ -195,11 +204,27 @@ impl Spool {
         let source = Source(path.to_owned());
         let (jobs, diagnostics) = match role {
             Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
-            Role::User => jobs::of_crontab(&text, &source, jobs::Owner::All(&owner), &self.machine, &mut self.zones),
-            Role::System => jobs::of_crontab(&text, &source, jobs::Owner::Column, &self.machine, &mut self.zones),
-            Role::Single { .. } => {
-                jobs::of_crontab(&text, &source, jobs::Owner::Single(&owner), &self.machine, &mut self.zones)
-            }
+            Role::User => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::All(&owner),
+                &self.machine,
+                &mut self.zones,
+            ),
+            Role::System => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::Column,
+                &self.machine,
+                &mut self.zones,
+            ),
+            Role::Single { .. } => jobs::of_crontab(
+                &text,
+                &source,
+                jobs::Owner::Single(&owner),
+                &self.machine,
+                &mut self.zones,
+            ),
         };
         let shown = path.display().to_string();
         let problems = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown)).collect();
@@ -208,29 +233,48 @@ impl Spool {
 
     fn owner_of_spool_file(&self, path: &Path, name: &str) -> Result<User, Refusal> {
         let earlier = self.files.keys().find(|other| {
-            *other != path && other.file_name().is_some_and(|other| other == name) && self.is_user_file(other)
+            *other != path
+                && other.file_name().is_some_and(|other| other == name)
+                && self.is_user_file(other)
         });
         if let Some(other) = earlier {
-            let why = format!("{}: {name} has a crontab already: {}", path.display(), other.display());
+            let why =
+                format!("{}: {name} has a crontab already: {}", path.display(), other.display());
             return Err(Refusal::Untrusted(why));
         }
         match User::from_name(name) {
             Ok(Some(user)) => Ok(user),
-            Ok(None) => Err(Refusal::Unreadable(format!("{}: ORPHAN (no passwd entry for {name})", path.display()))),
-            Err(error) => Err(Refusal::Unreadable(format!("{}: cannot look up {name}: {error}", path.display()))),
+            Ok(None) => Err(Refusal::Unreadable(format!(
+                "{}: ORPHAN (no passwd entry for {name})",
+                path.display()
+            ))),
+            Err(error) => Err(Refusal::Unreadable(format!(
+                "{}: cannot look up {name}: {error}",
+                path.display()
+            ))),
         }
     }
 
     fn is_user_file(&self, path: &Path) -> bool {
         let users = self.places.iter().filter(|place| place.role == Role::User);
-        path.parent().is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
+        path.parent()
+            .is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
     }
 }
 
 /// Whether a name in a directory of crontabs is one, and not what editors and package managers leave behind.
 fn is_crontab_name(name: &str) -> bool {
     const LEFT_BEHIND: [&str; 10] = [
-        "~", ".rpmsave", ".rpmorig", ".rpmnew", ".swp", ".bak", ".orig", ".cfsaved", ".dpkg-new", ".dpkg-tmp",
+        "~",
+        ".rpmsave",
+        ".rpmorig",
+        ".rpmnew",
+        ".swp",
+        ".bak",
+        ".orig",
+        ".cfsaved",
+        ".dpkg-new",
+        ".dpkg-tmp",
     ];
     !name.starts_with(['.', '#'])
         && !name.starts_with("tmp.")

@@ -17,7 +17,11 @@ pub fn path(paths: &Paths, ident: &str) -> PathBuf {
 /// When the job was last done. `None` if never, or if the file says nothing that can be understood.
 pub fn read(path: &Path) -> Option<NaiveDate> {
     let mut text = String::new();
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path).ok()?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .ok()?;
     file.take(8).read_to_string(&mut text).ok()?;
     NaiveDate::parse_from_str(&text, "%Y%m%d").ok()
 }

@@ -1,3 +1,10 @@
 //! WHAT PEOPLE WRITE: crontabs, anacrontabs and at's words. Text in; values and diagnostics out. No I/O, no clock.
 
+pub mod anacrontab;
+pub mod crontab;
 pub mod diagnostic;
+pub mod explain;
+pub mod expression;
+pub mod field;
+pub mod seed;
+pub mod timespec;

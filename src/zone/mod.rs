@@ -19,7 +19,12 @@ struct Rules {
     rules: TimeZone,
     /// All spans up to the first change after 2100, in order; jiff is asked only past those.
     spans: Vec<Span>,
+    /// The index of the span at each multiple of `STRIDE` from 1970 to 2100, where searches begin.
+    marks: Vec<u32>,
 }
+
+/// Half a year, so that a search ends within a step or two.
+const STRIDE: i64 = 1 << 24;
 
 /// Why a zone could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,12 +118,18 @@ impl Zone {
                 spans.push(Span { begins, ends: at, offset });
                 (begins, offset) = (at, next);
                 if at >= FAR {
-                    return Zone(Arc::new(Rules { name: name.to_owned(), rules, spans }));
+                    return Zone::of(name, rules, spans);
                 }
             }
         }
         spans.push(Span { begins, ends: i64::MAX, offset });
-        Zone(Arc::new(Rules { name: name.to_owned(), rules, spans }))
+        Zone::of(name, rules, spans)
+    }
+
+    fn of(name: &str, rules: TimeZone, spans: Vec<Span>) -> Zone {
+        let index = |at: i64| spans.partition_point(|span| span.ends <= at) as u32;
+        let marks = (0..=FAR / STRIDE).map(|mark| index(mark * STRIDE)).collect();
+        Zone(Arc::new(Rules { name: name.to_owned(), rules, spans, marks }))
     }
 
     /// The name it was asked for by.
@@ -141,7 +152,15 @@ impl std::fmt::Debug for Zone {
 impl Offsets for Zone {
     fn span_at(&self, instant: i64) -> Span {
         let spans = &self.0.spans;
-        match spans.get(spans.partition_point(|span| span.ends <= instant)) {
+        let mark = usize::try_from(instant / STRIDE).ok().and_then(|mark| self.0.marks.get(mark));
+        let found = match mark {
+            Some(mark) if instant >= 0 => {
+                let rest = spans.get(*mark as usize..).unwrap_or_default();
+                rest.iter().find(|span| span.ends > instant)
+            }
+            _ => spans.get(spans.partition_point(|span| span.ends <= instant)),
+        };
+        match found {
             Some(span) => *span,
             None => self.0.span_past_the_table(instant),
         }

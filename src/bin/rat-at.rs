@@ -1,0 +1,4 @@
+//! at: run commands later.
+fn main() -> std::process::ExitCode {
+    rat::client::at::main()
+}

@@ -1,0 +1,5 @@
+//! rat-atq.
+
+fn main() -> std::process::ExitCode {
+    rat::client::queue::atq()
+}

@@ -1,0 +1,5 @@
+//! rat-atrm.
+
+fn main() -> std::process::ExitCode {
+    rat::client::queue::atrm()
+}

@@ -1,0 +1,5 @@
+//! rat-crontab.
+
+fn main() -> std::process::ExitCode {
+    rat::client::crontab::main()
+}

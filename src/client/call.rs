@@ -1,0 +1,115 @@
+//! Talking to ratd: which one, and a call at a time.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use crate::paths::Paths;
+use crate::protocol::fault::Fault;
+use crate::protocol::reply;
+use crate::protocol::request::{self, Method};
+use crate::protocol::wire::Frames;
+use crate::sys::socket::connect;
+
+/// A connection to a ratd.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+    frames: Frames,
+}
+
+/// No ratd answers.
+#[derive(Debug)]
+pub struct NoDaemon {
+    /// Where it was looked for, and why there is none.
+    tried: Vec<(PathBuf, std::io::Error)>,
+}
+
+impl std::fmt::Display for NoDaemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no ratd is running")?;
+        for (path, why) in &self.tried {
+            write!(f, "\n  {}: {why}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a call was not answered as it should.
+#[derive(Debug)]
+pub enum CallError {
+    /// ratd says no.
+    Fault(Fault),
+    /// The connection broke, or what came is no reply.
+    Broken(String),
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::Fault(fault) => fault.fmt(f),
+            CallError::Broken(why) => write!(f, "the connection to ratd broke: {why}"),
+        }
+    }
+}
+
+/// The root that was asked for, by `--root` or by RAT_ROOT.
+pub fn asked_root(root: Option<&Path>) -> Option<PathBuf> {
+    let root = root.map(Path::to_owned).or_else(|| std::env::var_os("RAT_ROOT").map(PathBuf::from));
+    root.filter(|root| !root.as_os_str().is_empty())
+}
+
+impl Connection {
+    /// Connects to the ratd under the root that was asked for; else to the user's own where one answers, else to the
+    /// system's.
+    pub fn open(root: Option<&Path>) -> Result<Connection, NoDaemon> {
+        let places = match asked_root(root) {
+            Some(root) => vec![Paths::system(&root)],
+            None => Paths::user().into_iter().chain([Paths::system(Path::new("/"))]).collect(),
+        };
+        let mut tried = Vec::new();
+        for place in places {
+            match connect(&place.socket()) {
+                Ok(stream) => return Ok(Connection { stream, frames: Frames::default() }),
+                Err(why) => tried.push((place.socket(), why)),
+            }
+        }
+        Err(NoDaemon { tried })
+    }
+
+    /// Calls a method and waits for its reply.
+    pub fn call<M: Method>(&mut self, method: &M) -> Result<M::Reply, CallError> {
+        let broken = |error: std::io::Error| CallError::Broken(error.to_string());
+        self.stream.write_all(&request::encode(method)).map_err(broken)?;
+        let frame = self.receive()?;
+        let understood = reply::parse(&frame).and_then(|reply| match reply {
+            Ok(parameters) => serde_json::from_value(parameters).map(Ok),
+            Err(fault) => Ok(Err(fault)),
+        });
+        match understood {
+            Ok(reply) => reply.map_err(CallError::Fault),
+            Err(error) => {
+                Err(CallError::Broken(format!("the reply cannot be understood: {error}")))
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Vec<u8>, CallError> {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            match self.frames.pop_any() {
+                Some(frame) => return Ok(frame),
+                None => match self.stream.read(&mut piece) {
+                    Ok(0) => {
+                        return Err(CallError::Broken(
+                            "it was closed; too many connections?".to_owned(),
+                        ));
+                    }
+                    Ok(length) => self.frames.push(&piece[..length]),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(CallError::Broken(error.to_string())),
+                },
+            }
+        }
+    }
+}

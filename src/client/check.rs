@@ -1,0 +1,109 @@
+//! `rat check`: what is wrong, or perhaps not as meant, in crontabs and anacrontabs. Needs no daemon.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::client::output::{complain, print};
+use crate::client::reading;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::{anacrontab, crontab};
+
+/// What `rat check` is asked.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The files; `-` is standard input [default: the system's crontabs]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The files have a user column, as /etc/crontab
+    #[arg(long, conflicts_with = "single")]
+    pub system: bool,
+    /// The files are ones that `ratd FILE` runs: five or seven fields
+    #[arg(long)]
+    pub single: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `rat check`: exit status 1 if any line is not used or a file cannot be read.
+pub fn main(args: Args) -> ExitCode {
+    let files = if args.files.is_empty() { system_files() } else { args.files.clone() };
+    let mut failed = false;
+    let printed = print("rat check", |output| {
+        for file in &files {
+            match check(file, &args, output)? {
+                Ok(errors) => failed |= errors,
+                Err(why) => {
+                    complain(&format!("rat check: {why}"));
+                    failed = true;
+                }
+            }
+        }
+        Ok(())
+    });
+    if failed { ExitCode::FAILURE } else { printed }
+}
+
+/// Those of the system's files that exist.
+fn system_files() -> Vec<PathBuf> {
+    let mut drop_ins: Vec<PathBuf> = std::fs::read_dir("/etc/cron.d")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.is_file()
+                && !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        })
+        .collect();
+    drop_ins.sort();
+    let mut files = vec![PathBuf::from("/etc/crontab")];
+    files.append(&mut drop_ins);
+    files.push(PathBuf::from("/etc/anacrontab"));
+    files.retain(|path| path.is_file());
+    files
+}
+
+/// Shows what is wrong with one file; whether any of it is an error, or why it cannot be read.
+fn check(file: &Path, args: &Args, output: &mut impl Write) -> io::Result<Result<bool, String>> {
+    let text = match reading::load(file) {
+        Ok(text) => text,
+        Err(why) => return Ok(Err(why)),
+    };
+    let diagnostics = if file.file_name().is_some_and(|name| name == "anacrontab") {
+        anacrontab::parse(&text).diagnostics
+    } else {
+        let form = reading::form(file, args.system, args.single);
+        let mut crontab = crontab::parse(&text, form, &reading::seed());
+        reading::zones(&mut crontab);
+        crontab.diagnostics
+    };
+    let name = file.display().to_string();
+    if args.json {
+        for said in &diagnostics {
+            writeln!(output, "{}", json(said, &name))?;
+        }
+    } else {
+        for picture in reading::pictures(&diagnostics, &name, &text) {
+            writeln!(output, "{picture}\n")?;
+        }
+    }
+    Ok(Ok(reading::any_error(&diagnostics)))
+}
+
+fn json(said: &Diagnostic, file: &str) -> serde_json::Value {
+    serde_json::json!({
+        "file": file,
+        "line": said.line,
+        "column": said.columns.start + 1,
+        "end_column": said.columns.end + 1,
+        "severity": match said.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        },
+        "code": said.code,
+        "message": said.message,
+        "label": said.label,
+        "help": said.help,
+    })
+}

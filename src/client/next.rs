@@ -1,0 +1,289 @@
+//! `rat next`: what is due when. Merges the entries of a crontab in time order; the daemon's own view is asked
+//! for elsewhere.
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashMap};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use chrono::{Datelike, TimeDelta, Timelike};
+
+use crate::client::clock::now;
+use crate::client::coming;
+use crate::client::output::{complain, print};
+use crate::client::reading;
+use crate::plan::civil::{Offsets, Timestamp, reading as civil_reading};
+use crate::plan::schedule::{Due, Schedule};
+use crate::syntax::crontab::{self, Crontab};
+use crate::syntax::expression;
+use crate::zone::Zone;
+
+/// What `rat next` is asked.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Preview a crontab file (`-` for standard input) without any daemon
+    #[arg(long, value_name = "FILE", conflicts_with = "expr")]
+    pub crontab: Option<PathBuf>,
+    /// Preview one schedule: five fields, seven fields, or a nickname
+    #[arg(long, value_name = "SCHEDULE", allow_hyphen_values = true)]
+    pub expr: Option<String>,
+    /// The first instant to show; without an offset it is local to --tz [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// The instant to stop before [default: after the next 10]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The zone to read schedules in where no CRON_TZ says otherwise [default: the machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Show at most so many of ratd's coming runs [default: 10]
+    #[arg(short = 'n', long, value_name = "COUNT", conflicts_with_all = ["crontab", "expr"])]
+    pub count: Option<u32>,
+    /// The file has a user column, as /etc/crontab
+    #[arg(long, conflicts_with = "single")]
+    pub system: bool,
+    /// The file is one that `ratd FILE` runs: five or seven fields
+    #[arg(long)]
+    pub single: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Ask the ratd under DIR
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// How many are shown if nothing says when to stop.
+const FEW: usize = 10;
+
+/// Runs `rat next`.
+pub fn main(args: Args) -> ExitCode {
+    if args.crontab.is_none() && args.expr.is_none() {
+        return coming::main(&args);
+    }
+    match preview(&args) {
+        Ok((preview, status)) => {
+            let printed = print("rat next", |output| {
+                if args.json { preview.write_json(output) } else { preview.write_table(output) }
+            });
+            if printed == ExitCode::SUCCESS { status } else { printed }
+        }
+        Err(why) => {
+            if !why.is_empty() {
+                complain(&format!("rat next: {why}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is to be shown, and the exit status after it was. An empty error has been said already.
+fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
+    let zone = reading::zone(args.tz.as_deref()).map_err(|unknown| unknown.to_string())?;
+    let instant = |text: &Option<String>| {
+        text.as_deref().map(|text| reading::instant(text, &zone)).transpose()
+    };
+    let from = instant(&args.from)?.unwrap_or_else(now);
+    let until = instant(&args.until)?;
+    let (rows, status) = match (&args.crontab, &args.expr) {
+        (Some(file), _) => {
+            let (crontab, status, zones) = load(args, file)?;
+            let own = |entry: &crontab::Entry| {
+                entry.zone.as_ref().and_then(|name| zones.get(name)).unwrap_or(&zone).clone()
+            };
+            let rows = crontab.entries.into_iter().map(|entry| Row {
+                line: entry.line,
+                zone: own(&entry),
+                written: entry.written,
+                command: entry.command.shown().into_owned(),
+                schedule: entry.schedule,
+            });
+            (rows.collect(), status)
+        }
+        (None, Some(text)) => (vec![one_row(text, &zone)?], ExitCode::SUCCESS),
+        (None, None) => return Err("a file or a schedule is needed".to_owned()),
+    };
+    let most = if until.is_none() { FEW } else { usize::MAX };
+    Ok((Preview { rows, from, until: until.unwrap_or(Timestamp::MAX_UTC), most }, status))
+}
+
+type Loaded = (Crontab, ExitCode, HashMap<String, Zone>);
+
+fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
+    let text = reading::load(file)?;
+    let form = reading::form(file, args.system, args.single);
+    let mut crontab = crontab::parse(&text, form, &reading::seed());
+    let zones = reading::zones(&mut crontab);
+    let status = if reading::any_error(&crontab.diagnostics) {
+        // Warnings are `rat check`'s; here only what is missing from the preview is said.
+        let errors: Vec<_> = crontab
+            .diagnostics
+            .iter()
+            .filter(|said| reading::any_error(std::slice::from_ref(said)))
+            .cloned()
+            .collect();
+        reading::complain_about(&errors, &file.display().to_string(), &text);
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    };
+    Ok((crontab, status, zones))
+}
+
+fn one_row(text: &str, zone: &Zone) -> Result<Row, String> {
+    let schedule = expression::schedule(text, &reading::seed()).map_err(|error| {
+        reading::complain_about(&[error], "--expr", text.as_bytes());
+        String::new()
+    })?;
+    Ok(Row {
+        line: 1,
+        zone: zone.clone(),
+        written: text.to_owned(),
+        command: String::new(),
+        schedule,
+    })
+}
+
+/// One entry, as it is shown.
+struct Row {
+    line: u32,
+    schedule: Schedule,
+    zone: Zone,
+    written: String,
+    command: String,
+}
+
+impl Row {
+    fn next_after(&self, after: Timestamp) -> Option<Due> {
+        match &self.schedule {
+            Schedule::Calendar(calendar) => calendar.next_after(after, &self.zone),
+            Schedule::Seconds(seconds) => seconds.next_after(after, &self.zone),
+            Schedule::Reboot | Schedule::Every(_) => None,
+        }
+    }
+}
+
+/// The due instants of some entries, merged.
+struct Preview {
+    rows: Vec<Row>,
+    from: Timestamp,
+    until: Timestamp,
+    most: usize,
+}
+
+impl Preview {
+    /// Calls `show` for every run in time order, and for those of one instant in the order of the file.
+    fn walk(&self, mut show: impl FnMut(usize, Timestamp) -> io::Result<()>) -> io::Result<()> {
+        // Due instants are whole seconds: the last one before `from` is a whole second too.
+        let before = match self.from.timestamp_subsec_nanos() {
+            0 => self.from.checked_sub_signed(TimeDelta::seconds(1)),
+            _ => self.from.with_nanosecond(0),
+        };
+        let before = before.unwrap_or(Timestamp::MIN_UTC);
+        let next = |index: usize, after| {
+            let due = self.rows[index].next_after(after).filter(|due| due.at < self.until);
+            due.map(|due| Reverse((due.at, index, due.times)))
+        };
+        let mut heap: BinaryHeap<_> =
+            (0..self.rows.len()).filter_map(|index| next(index, before)).collect();
+        let mut left = self.most;
+        while let Some(mut first) = heap.peek_mut() {
+            let Reverse((at, index, times)) = *first;
+            for _ in 0..times {
+                if left == 0 {
+                    return Ok(());
+                }
+                left -= 1;
+                show(index, at)?;
+            }
+            match next(index, at) {
+                Some(later) => *first = later,
+                None => drop(PeekMut::pop(first)),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_json(&self, output: &mut impl Write) -> io::Result<()> {
+        let heads: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let command = serde_json::Value::from(row.command.as_str());
+                format!("{{\"line\":{},\"command\":{command},\"time\":\"", row.line)
+            })
+            .collect();
+        let mut line = Vec::new();
+        self.walk(|index, at| {
+            line.clear();
+            line.extend_from_slice(heads[index].as_bytes());
+            push_time(&mut line, &self.rows[index].zone, at);
+            line.extend_from_slice(b"\"}\n");
+            output.write_all(&line)
+        })
+    }
+
+    fn write_table(&self, output: &mut impl Write) -> io::Result<()> {
+        let mut time = Vec::new();
+        self.walk(|index, at| {
+            let row = &self.rows[index];
+            time.clear();
+            push_time(&mut time, &row.zone, at);
+            let weekday = civil_reading(&row.zone, at).weekday();
+            let shown = String::from_utf8_lossy(&time).replacen('T', " ", 1);
+            let written = row.written.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            let text = format!("{weekday} {shown}  {written:<15}  {}", shown_command(&row.command));
+            writeln!(output, "{}", text.trim_end())
+        })
+    }
+}
+
+/// A command in one line of a table: nothing in it may move the cursor.
+fn shown_command(command: &str) -> String {
+    command.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// RFC 3339 with the zone's offset at that instant. (chrono's own formatting costs more than finding the
+/// instant did.)
+fn push_time(text: &mut Vec<u8>, zone: &Zone, at: Timestamp) {
+    let reading = civil_reading(zone, at);
+    let offset = zone.span_at(at.timestamp()).offset;
+    let mut number = |value: u32, width: u32, after: &[u8]| {
+        for place in (0..width).rev() {
+            text.push(b'0' + (value / 10u32.pow(place) % 10) as u8);
+        }
+        text.extend_from_slice(after);
+    };
+    number(reading.year().unsigned_abs(), 4, b"-");
+    number(reading.month(), 2, b"-");
+    number(reading.day(), 2, b"T");
+    number(reading.hour(), 2, b":");
+    number(reading.minute(), 2, b":");
+    number(reading.second(), 2, if offset < 0 { b"-" } else { b"+" });
+    // RFC 3339 has no seconds in an offset; only local mean times before 1972 have any.
+    let minutes = (offset.unsigned_abs() / 60) as u32;
+    number(minutes / 60, 2, b":");
+    number(minutes % 60, 2, b"");
+}
+
+/// The next few instants of one schedule, for other verbs to show.
+pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
+    let row = Row {
+        line: 1,
+        schedule: schedule.clone(),
+        zone: zone.clone(),
+        written: String::new(),
+        command: String::new(),
+    };
+    let from = now();
+    let mut times = Vec::new();
+    let preview = Preview { rows: vec![row], from, until: Timestamp::MAX_UTC, most };
+    let walked = preview.walk(|_, at| {
+        let time = at.with_timezone(zone).format("%a %-d %b %Y %H:%M:%S").to_string();
+        times.push(time.strip_suffix(":00").unwrap_or(&time).to_owned());
+        Ok(())
+    });
+    walked.map(|()| times).unwrap_or_default()
+}

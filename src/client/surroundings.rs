@@ -1,0 +1,111 @@
+//! What rat-at takes along with a job: the script, and the environment, directory and mask it is submitted from.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::User;
+
+use crate::client::at::At;
+use crate::client::output::complain;
+use crate::plan::civil::Timestamp;
+use crate::plan::job::Assignments;
+use crate::plan::submission::{Mail, Queue, Submission};
+use crate::plan::text::Text;
+
+/// Variables of the terminal or of the shell that is typed into; they mean nothing to a job.
+const LEFT_BEHIND: [&str; 9] =
+    ["TERM", "DISPLAY", "_", "SHELLOPTS", "BASH_VERSINFO", "EUID", "GROUPS", "PPID", "UID"];
+
+/// Reads the script, and everything around it.
+pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, String> {
+    let directory = std::env::current_dir()
+        .map_err(|error| format!("cannot get the current working directory: {error}"))?;
+    let queue = queue(at.queue.as_deref())?;
+    let mail_to = at.user.as_deref().map(recipient).transpose()?;
+    complain("warning: commands will be executed using /bin/sh");
+    Ok(Submission {
+        due,
+        queue,
+        script: script(at, shown)?,
+        environment: environment(),
+        directory: Text(directory.as_os_str().as_bytes().to_vec()),
+        umask: mask(),
+        mail: mail(at),
+        mail_to,
+    })
+}
+
+fn queue(named: Option<&str>) -> Result<Queue, String> {
+    Queue::try_from(named.unwrap_or("a").to_owned())
+}
+
+fn recipient(name: &str) -> Result<String, String> {
+    match User::from_name(name) {
+        Ok(Some(_)) => Ok(name.to_owned()),
+        Ok(None) => Err(format!("cannot find username {name}")),
+        Err(error) => Err(format!("cannot look up {name}: {error}")),
+    }
+}
+
+fn mail(at: &At) -> Mail {
+    match (at.mail, at.never_mail) {
+        (_, true) => Mail::Never,
+        (true, false) => Mail::Always,
+        (false, false) => Mail::Auto,
+    }
+}
+
+fn script(at: &At, shown: &str) -> Result<Text, String> {
+    let mut script = Vec::new();
+    let read = match &at.file {
+        Some(file) => std::fs::File::open(file)
+            .and_then(|mut file| file.read_to_end(&mut script))
+            .map(drop)
+            .map_err(|error| format!("cannot read {}: {error}", file.display())),
+        None if io::stdin().is_terminal() => {
+            ask(&mut script, shown).map_err(|error| error.to_string())
+        }
+        None => io::stdin()
+            .read_to_end(&mut script)
+            .map(drop)
+            .map_err(|error| format!("standard input: {error}")),
+    };
+    read?;
+    if !script.ends_with(b"\n") {
+        script.push(b'\n');
+    }
+    Ok(Text(script))
+}
+
+/// Prompts for each line until the end of input, as at does on a terminal.
+fn ask(script: &mut Vec<u8>, shown: &str) -> io::Result<()> {
+    let (mut lines, mut prompt) = (io::stdin().lock(), io::stderr());
+    writeln!(prompt, "at {shown}")?;
+    loop {
+        write!(prompt, "at> ")?;
+        if lines.read_until(b'\n', script)? == 0 {
+            return writeln!(prompt, "<EOT>");
+        }
+    }
+}
+
+/// The environment, but for what belongs to the terminal, and for names that no shell could have set.
+fn environment() -> Assignments {
+    let kept = std::env::vars_os().filter(|(name, _)| {
+        let name = name.as_bytes();
+        let is_name = !name.is_empty()
+            && !name[0].is_ascii_digit()
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        is_name && !LEFT_BEHIND.iter().any(|left| left.as_bytes() == name)
+    });
+    kept.map(|(name, value)| (Text(name.as_bytes().to_vec()), Text(value.as_bytes().to_vec())))
+        .collect()
+}
+
+/// The file mode creation mask; it can be read only by setting it.
+fn mask() -> u32 {
+    let mask = umask(Mode::empty());
+    umask(mask);
+    mask.bits()
+}

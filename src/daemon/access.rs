@@ -1,0 +1,57 @@
+//! Who may use crontab and at: the allow and deny files, and whose jobs a caller may touch.
+
+use nix::unistd::{Uid, geteuid};
+
+use crate::daemon::connections::Caller;
+use crate::paths::Paths;
+use crate::spool::names;
+
+/// A tool whose use can be allowed or denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    Crontab,
+    At,
+}
+
+/// Whether the caller may use the tool, and if not, what it is told.
+///
+/// root always may. Where the allow file exists only the users in it may; else all but those in the deny file.
+/// Without either file everybody may: distributions ship an empty deny file. A file that cannot be read allows nobody.
+pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
+    if is_master(caller) {
+        return Ok(());
+    }
+    let name = match tool {
+        Tool::Crontab => "cron",
+        Tool::At => "at",
+    };
+    let listed = |kind: &str| match names(&paths.under_root(&format!("etc/{name}.{kind}"))) {
+        Ok(Some(names)) => Ok(Some(names.contains(&caller.name))),
+        Ok(None) => Ok(None),
+        Err(error) => Err(format!("etc/{name}.{kind} cannot be read: {error}")),
+    };
+    let allowed = match (listed("allow")?, listed("deny")?) {
+        (Some(allowed), _) => allowed,
+        (None, Some(denied)) => !denied,
+        (None, None) => true,
+    };
+    let tool = match tool {
+        Tool::Crontab => "crontab",
+        Tool::At => "at",
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(format!("you ({}) are not allowed to use {tool}", caller.name))
+    }
+}
+
+/// Whether the caller may do everything here: root, and the user that ratd itself runs as.
+pub fn is_master(caller: &Caller) -> bool {
+    caller.uid.is_root() || caller.uid == geteuid()
+}
+
+/// Whether the caller may touch what belongs to this user.
+pub fn owns(caller: &Caller, uid: Uid) -> bool {
+    is_master(caller) || caller.uid == uid
+}

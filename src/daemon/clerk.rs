@@ -1,0 +1,553 @@
+//! What the disk thread does: keeps the store, reads the spool, takes reports, looks up names. Decides nothing about
+//! when something runs.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use chrono::TimeDelta;
+use nix::sys::inotify::{AddWatchFlags, Inotify};
+use nix::unistd::{Uid, User};
+
+use crate::daemon::connections::{Caller, Client};
+use crate::daemon::control;
+use crate::daemon::crash::{Crash, Place};
+use crate::daemon::desk;
+use crate::daemon::disk::{Answer, Answers, Command};
+use crate::daemon::options::Mode;
+use crate::plan::civil::Timestamp;
+use crate::plan::job::{Job, Recipe};
+use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::schedule::Schedule;
+use crate::plan::text::Text;
+use crate::protocol::request::Request;
+use crate::session::report::{self, Found};
+use crate::session::server::wait_for_others;
+use crate::spool::{self, Spool, stamp};
+use crate::store::error::Error;
+use crate::store::{Change, Store};
+
+/// So much is committed at once; more would make the first of it wait too long.
+const GATHERED: usize = 256;
+
+/// When the queue could not be claimed, it is tried again after this.
+const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
+
+/// So many old rows are deleted at a time.
+const PRUNED: usize = 100;
+
+/// The disk thread's state.
+pub struct Clerk {
+    mode: Mode,
+    store: Result<Store, String>,
+    spool: Spool,
+    changes: Arc<Inotify>,
+    watched: BTreeSet<PathBuf>,
+    /// Runs from here on are this ratd's own.
+    first: RunId,
+    /// Runs that ended and could not be stored; their reports are still in the run directory.
+    unstored: BTreeSet<RunId>,
+    /// No fork server of an earlier ratd can start anything any more.
+    settled: bool,
+    crash: Crash,
+    answers: Answers,
+}
+
+/// What a write led to, told after the commit.
+enum Written {
+    Nothing,
+    Reply(Client, Vec<u8>),
+    Claimed(Vec<(Run, Recipe)>),
+    Stored(RunId),
+}
+
+impl Clerk {
+    /// A clerk that has not begun. `first` is the first run of this ratd.
+    pub fn new(
+        mode: Mode,
+        store: Result<Store, String>,
+        changes: Arc<Inotify>,
+        first: RunId,
+        crash: Crash,
+        answers: Answers,
+    ) -> Clerk {
+        let spool = match &mode.file {
+            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths),
+            None => Spool::of_system(&mode.paths),
+        };
+        let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
+        Clerk {
+            mode,
+            store,
+            spool,
+            changes,
+            watched,
+            first,
+            unstored,
+            settled: false,
+            crash,
+            answers,
+        }
+    }
+
+    /// Works until ratd ends.
+    pub fn serve(mut self, commands: &Receiver<Command>) {
+        self.begin();
+        while let Ok(first) = commands.recv() {
+            let mut gathered = vec![first];
+            gathered.extend(commands.try_iter().take(GATHERED - 1));
+            let (writes, others): (Vec<_>, Vec<_>) = gathered.into_iter().partition(is_write);
+            self.write(writes);
+            for command in others {
+                self.perform(command);
+            }
+        }
+    }
+
+    /// What runs is adopted and what ended is told before the first table is: a job that runs is known to run.
+    fn begin(&mut self) {
+        self.tell_health();
+        for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
+            self.take_up(run);
+        }
+        self.look();
+        let after_boot = self.is_first_since_boot();
+        self.answers.give(Answer::Ready { after_boot });
+        self.tell_queue();
+    }
+
+    /// A run that an earlier ratd ordered.
+    fn take_up(&mut self, run: RunId) {
+        if let Ok(Found::Alive(Some(alive))) = report::read(&self.run_file(run)) {
+            let at = alive.due;
+            self.answers.give(Answer::Adopted { run: alive, at });
+        }
+        // One that ended is collected as soon as the clock has been read: see `Settle`.
+    }
+
+    fn run_file(&self, run: RunId) -> PathBuf {
+        self.mode.paths.runs().join(run.to_string())
+    }
+
+    /// `@reboot` jobs run once a boot; with one file, at each start.
+    fn is_first_since_boot(&mut self) -> bool {
+        if self.mode.file.is_some() {
+            return true;
+        }
+        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
+            return true;
+        };
+        let boot = boot.trim();
+        let Ok(store) = &mut self.store else { return false };
+        if store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)) {
+            return false;
+        }
+        let written = store.begin().and_then(|change| {
+            change.set_boot_id(boot)?;
+            change.commit()
+        });
+        self.note(&written);
+        true
+    }
+
+    fn perform(&mut self, command: Command) {
+        match command {
+            Command::Identify { client, uid } => self.identify(client, uid),
+            Command::Parse { client, frame } => {
+                self.answers.give(Answer::Parsed { client, call: control::parse(&frame) });
+            }
+            Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
+            Command::Annotate { client, mut jobs, owner } => {
+                let told = desk::annotate(self.store.as_ref().ok(), &mut jobs, owner.as_deref());
+                let reply = control::encode(Ok(told));
+                self.answers.give(Answer::Reply { client, reply });
+            }
+            Command::Look { client } => {
+                self.look();
+                if let Some(client) = client {
+                    let reply = control::encode(Ok(crate::protocol::reply::Done {}));
+                    self.answers.give(Answer::Reply { client, reply });
+                }
+            }
+            Command::CheckZones if self.spool.zones_changed() => self.look(),
+            Command::CheckZones => {}
+            Command::CollectAll { now } => {
+                let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+                self.write(present.into_iter().map(|run| Command::Collect { run, now }).collect());
+            }
+            Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            // These are writes, and never come here.
+            Command::Claim { .. }
+            | Command::Begun { .. }
+            | Command::Refused { .. }
+            | Command::Collect { .. }
+            | Command::Lost { .. }
+            | Command::Stamp { .. } => {}
+        }
+    }
+
+    fn identify(&self, client: Client, uid: Uid) {
+        let user = User::from_uid(uid).ok().flatten();
+        let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+        self.answers.give(Answer::Identified { client, caller: Caller { uid, name, user } });
+    }
+
+    fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
+        let store = self.store.as_ref().map_err(Clone::clone);
+        let reply = desk::answer(store, caller, request, &self.mode.paths);
+        // A crontab that was installed counts from the moment this is known.
+        if matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_)) {
+            self.look();
+        }
+        self.answers.give(Answer::Reply { client, reply });
+    }
+
+    /// Reads what changed. Watches are set before anything is read, so that no change falls in between.
+    fn look(&mut self) {
+        self.watch();
+        for change in self.spool.look() {
+            self.answers.give(match change {
+                spool::Change::Loaded { source, jobs, problems } => {
+                    let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    Answer::Loaded { source, jobs, problems }
+                }
+                spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
+                spool::Change::Gone { source, problems } => Answer::Gone { source, problems },
+            });
+        }
+        for path in self.spool.take_skipped() {
+            let text = format!("{}: not read, by its name it is no crontab", path.display());
+            self.answers.give(Answer::Said { text });
+        }
+        self.watch();
+    }
+
+    fn watch(&mut self) {
+        let wanted = self.spool.watched();
+        for path in &wanted {
+            let events = AddWatchFlags::IN_CLOSE_WRITE
+                | AddWatchFlags::IN_MOVE
+                | AddWatchFlags::IN_CREATE
+                | AddWatchFlags::IN_DELETE
+                | AddWatchFlags::IN_ATTRIB
+                | AddWatchFlags::IN_ONLYDIR;
+            // Asked again for one that is watched already, the kernel changes nothing; a directory that was
+            // replaced gets its watch back.
+            if let Err(error) = self.changes.add_watch(path, events)
+                && !self.watched.contains(path)
+            {
+                let text = format!("cannot watch {}: {error}", path.display());
+                self.answers.give(Answer::Said { text });
+            }
+        }
+        self.watched = wanted;
+    }
+
+    /// A period job, with the date it was last done: the later one of the stamp file and the store.
+    fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
+        let Schedule::Every(every) = &job.schedule else { return job };
+        let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
+        let stored =
+            self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
+        let mut every = every.clone();
+        every.done = file.max(stored);
+        Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() })
+    }
+
+    /// Waits until no fork server but this one can start anything. What is ordered and not there by then never
+    /// will be: its claim is lost.
+    fn settle(&mut self, server: u64, unconfirmed: Vec<Run>, now: Timestamp) {
+        if let Err(error) = wait_for_others(&self.mode.paths.servers(), server) {
+            let text = format!("cannot wait for earlier fork servers: {error}");
+            self.answers.give(Answer::Said { text });
+        }
+        let mut candidates = unconfirmed;
+        if !std::mem::replace(&mut self.settled, true) {
+            let earlier = self
+                .store
+                .as_ref()
+                .ok()
+                .and_then(|store| store.unfinished().ok())
+                .unwrap_or_default();
+            candidates.extend(earlier.into_iter().filter(|run| run.id < self.first));
+        }
+        let present: BTreeSet<_> =
+            report::inventory(&self.mode.paths.runs()).unwrap_or_default().into_iter().collect();
+        let lost = candidates.into_iter().filter(|run| !present.contains(&run.id));
+        let why = "ratd stopped between ordering it and seeing it start";
+        let mut writes: Vec<_> =
+            lost.map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
+        writes.extend(present.into_iter().map(|run| Command::Collect { run, now }));
+        self.write(writes);
+        self.tell_queue();
+    }
+
+    /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
+    /// takes no other with it.
+    fn write(&mut self, mut writes: Vec<Command>) {
+        if writes.is_empty() {
+            return;
+        }
+        let retried = std::mem::take(&mut self.unstored);
+        if let Some(now) = writes.iter().find_map(instant) {
+            writes.extend(retried.into_iter().map(|run| Command::Collect { run, now }));
+        }
+        let prepared: Vec<_> =
+            writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        if self.commit(&prepared).is_ok() || prepared.len() < 2 {
+            return;
+        }
+        for write in prepared {
+            let _ = self.commit(&[write]);
+        }
+    }
+
+    /// Reads the report that a write is about, and tells at once that the run is over. `None`: nothing to write.
+    fn prepare(&mut self, command: Command) -> Option<Write> {
+        let report = match command {
+            Command::Collect { run, now } => self.found(run, now)?,
+            Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
+            Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
+            other => return Some(Write::Other(other)),
+        };
+        self.answers
+            .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
+        Some(Write::Report(Box::new(report)))
+    }
+
+    /// How a run ended, by the file it left; `None` if it lives, or was taken before.
+    fn found(&self, run: RunId, now: Timestamp) -> Option<Report> {
+        match report::read(&self.run_file(run)) {
+            Ok(Found::Ended(report)) => Some(*report),
+            Ok(Found::Died(Some(run))) => {
+                Some(without_session(run, now, Outcome::Lost("its session was killed".to_owned())))
+            }
+            Ok(Found::Died(None)) => {
+                let known = self
+                    .store
+                    .as_ref()
+                    .ok()?
+                    .unfinished()
+                    .ok()?
+                    .into_iter()
+                    .find(|known| known.id == run)?;
+                Some(without_session(
+                    known,
+                    now,
+                    Outcome::Lost("its session was killed".to_owned()),
+                ))
+            }
+            Ok(Found::Alive(_)) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let text = format!("cannot read the report of run {run}: {error}");
+                self.answers.give(Answer::Said { text });
+                None
+            }
+        }
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), ()> {
+        let written = match &mut self.store {
+            Ok(store) => in_one_transaction(store, writes, &self.mode, self.crash),
+            Err(_) => {
+                self.give_up(writes, None);
+                return Ok(());
+            }
+        };
+        self.note(&written);
+        match written {
+            Ok(told) => {
+                self.tell(told);
+                Ok(())
+            }
+            Err(error) => {
+                if writes.len() == 1 {
+                    self.give_up(writes, Some(&error));
+                }
+                Err(())
+            }
+        }
+    }
+
+    fn tell(&mut self, written: Vec<Written>) {
+        let (mut queue_changed, mut claimed) = (false, None);
+        for written in written {
+            match written {
+                Written::Nothing => {}
+                Written::Reply(client, reply) => {
+                    queue_changed = true;
+                    self.answers.give(Answer::Reply { client, reply });
+                }
+                Written::Claimed(runs) => claimed = Some(runs),
+                Written::Stored(run) => {
+                    self.crash.at(Place::AfterStore);
+                    let _ = std::fs::remove_file(self.run_file(run));
+                    self.crash.at(Place::AfterRemoval);
+                }
+            }
+        }
+        if let Some(runs) = claimed {
+            self.crash.at(Place::AfterClaimCommit);
+            let next = self.store.as_ref().ok().and_then(|store| store.next_due().ok().flatten());
+            self.answers.give(Answer::Claimed { runs, next });
+        } else if queue_changed {
+            self.tell_queue();
+        }
+    }
+
+    /// What could not be written: who asked is told; a report stays where it is; a claim is tried again later.
+    fn give_up(&mut self, writes: &[Write], error: Option<&Error>) {
+        let why = match (&self.store, error) {
+            (_, Some(error)) => error.to_string(),
+            (Err(why), None) => why.clone(),
+            (Ok(_), None) => return,
+        };
+        for write in writes {
+            match write {
+                Write::Report(report) => {
+                    self.unstored.insert(report.run.id);
+                }
+                Write::Other(Command::Ask { client, .. }) => {
+                    self.answers
+                        .give(Answer::Reply { client: *client, reply: desk::unavailable(&why) });
+                }
+                Write::Other(Command::Claim { now, .. }) => {
+                    let next = Some(*now + TRY_AGAIN);
+                    self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+                }
+                Write::Other(_) => {}
+            }
+        }
+    }
+
+    fn tell_queue(&self) {
+        if let Ok(store) = &self.store
+            && let Ok(next) = store.next_due()
+        {
+            self.answers.give(Answer::Queued { next });
+        }
+    }
+
+    fn tell_health(&self) {
+        let trouble = self.store.as_ref().err().cloned();
+        self.answers.give(Answer::Health { trouble });
+    }
+
+    /// Tells whether the store works, by what became of the last write.
+    fn note<T>(&self, written: &Result<T, Error>) {
+        let trouble = written.as_ref().err().map(ToString::to_string);
+        self.answers.give(Answer::Health { trouble });
+    }
+}
+
+/// A write whose report, if it is about one, has been read.
+enum Write {
+    Report(Box<Report>),
+    Other(Command),
+}
+
+fn in_one_transaction(
+    store: &mut Store,
+    writes: &[Write],
+    mode: &Mode,
+    crash: Crash,
+) -> Result<Vec<Written>, Error> {
+    let change = store.begin()?;
+    let mut written = Vec::with_capacity(writes.len());
+    for write in writes {
+        written.push(match write {
+            Write::Report(report) => {
+                change.finish(report)?;
+                crash.at(Place::BeforeStore);
+                Written::Stored(report.run.id)
+            }
+            Write::Other(command) => apply(&change, command, mode, crash)?,
+        });
+    }
+    if let Some(now) =
+        written.iter().any(|written| matches!(written, Written::Stored(_))).then(|| latest(writes))
+    {
+        change.prune(now.unwrap_or_default(), PRUNED)?;
+    }
+    change.commit()?;
+    Ok(written)
+}
+
+fn latest(writes: &[Write]) -> Option<Timestamp> {
+    let ended = |write: &Write| match write {
+        Write::Report(report) => Some(report.ended),
+        Write::Other(_) => None,
+    };
+    writes.iter().filter_map(ended).max()
+}
+
+fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
+    match command {
+        Command::Ask { client, caller, request, now } => {
+            let reply = desk::write(change, caller, request, *now, &mode.paths)?;
+            Ok(Written::Reply(*client, reply))
+        }
+        Command::Claim { first, limit, now } => {
+            let claimed = change.claim_due(*now, *first, *limit as usize)?;
+            crash.at(Place::BeforeClaimCommit);
+            Ok(Written::Claimed(
+                claimed.into_iter().map(|claimed| (claimed.run, claimed.recipe)).collect(),
+            ))
+        }
+        Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
+        Command::Stamp { ident, date } => {
+            change.mark_done(ident, *date)?;
+            // The store's date counts as well: a stamp that cannot be written is no reason to run twice.
+            let _ = stamp::write(&stamp::path(&mode.paths, ident), *date);
+            Ok(Written::Nothing)
+        }
+        _ => Ok(Written::Nothing),
+    }
+}
+
+fn is_write(command: &Command) -> bool {
+    match command {
+        Command::Ask { request, .. } => desk::is_write(request),
+        Command::Claim { .. }
+        | Command::Begun { .. }
+        | Command::Refused { .. }
+        | Command::Collect { .. }
+        | Command::Lost { .. }
+        | Command::Stamp { .. } => true,
+        Command::Identify { .. }
+        | Command::Parse { .. }
+        | Command::Annotate { .. }
+        | Command::Look { .. }
+        | Command::CheckZones
+        | Command::CollectAll { .. }
+        | Command::Settle { .. } => false,
+    }
+}
+
+/// When a command was given, where it says so.
+fn instant(command: &Command) -> Option<Timestamp> {
+    match command {
+        Command::Ask { now, .. }
+        | Command::Claim { now, .. }
+        | Command::Collect { now, .. }
+        | Command::Lost { now, .. }
+        | Command::CollectAll { now }
+        | Command::Settle { now, .. } => Some(*now),
+        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
+        Command::Identify { .. }
+        | Command::Parse { .. }
+        | Command::Annotate { .. }
+        | Command::Look { .. }
+        | Command::CheckZones
+        | Command::Stamp { .. } => None,
+    }
+}
+
+/// The report of a run that no session reports on.
+fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
+    let (usage, output) = (Usage::default(), Text::default());
+    Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0 }
+}

@@ -1,0 +1,264 @@
+//! Requests that need the store or the spool, answered for the clerk: who may, what is read, what is said. Writes to
+//! the store are made in the clerk's transaction.
+
+use nix::unistd::{Uid, User};
+use serde::Serialize;
+
+use crate::daemon::access::{self, Tool};
+use crate::daemon::connections::Caller;
+use crate::daemon::control::{encode, visible_owner};
+use crate::paths::Paths;
+use crate::plan::civil::Timestamp;
+use crate::plan::submission::Submission;
+use crate::plan::text::Text;
+use crate::protocol::fault::Fault;
+use crate::protocol::reply;
+use crate::protocol::request::{ListRuns, Request};
+use crate::spool::install;
+use crate::store::error::Error;
+use crate::store::queue::{self, Removed, State};
+use crate::store::runs::{Filter, Past};
+use crate::store::{Change, Store};
+
+/// So many runs are told in one reply.
+const MOST_RUNS: u32 = 10_000;
+
+/// Whether a request writes to the store, and so belongs into a transaction.
+pub fn is_write(request: &Request) -> bool {
+    matches!(request, Request::SubmitJob(_) | Request::RemoveJob(_))
+}
+
+/// Carries out a request that writes to the store. The reply may be told after the commit.
+pub fn write(
+    change: &Change,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+    paths: &Paths,
+) -> Result<Vec<u8>, Error> {
+    if let Err(message) = access::check(Tool::At, caller, paths) {
+        return Ok(refused(Fault::NotPermitted { message }));
+    }
+    match request {
+        Request::SubmitJob(request) => submit(change, caller, &request.job, now),
+        Request::RemoveJob(request) => remove(change, caller, request.number),
+        _ => Ok(refused(Fault::MethodNotFound { method: String::new() })),
+    }
+}
+
+fn submit(
+    change: &Change,
+    caller: &Caller,
+    job: &Submission,
+    now: Timestamp,
+) -> Result<Vec<u8>, Error> {
+    if caller.user.is_none() {
+        let message =
+            format!("uid {} has no passwd entry, so nobody could run this job", caller.uid);
+        return Ok(refused(Fault::NotPermitted { message }));
+    }
+    let number = change.submit(caller.uid, &caller.name, now, job)?;
+    Ok(encode(Ok(reply::Submitted { number })))
+}
+
+fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Error> {
+    let message = || format!("Cannot find jobid {number}");
+    Ok(match change.remove(number, effective(caller))? {
+        Removed::Gone => encode(Ok(reply::Removed { running: false })),
+        Removed::WasRunning => encode(Ok(reply::Removed { running: true })),
+        Removed::NotOwner => {
+            refused(Fault::NotPermitted { message: format!("{number}: Not owner") })
+        }
+        Removed::NoSuchJob => refused(Fault::NotFound { message: message() }),
+    })
+}
+
+/// The uid whose rights the caller has: the user that ratd runs as is the master of a ratd that is not root's.
+fn effective(caller: &Caller) -> Uid {
+    if access::is_master(caller) { Uid::from_raw(0) } else { caller.uid }
+}
+
+/// Carries out a request that only reads the store, or works on the spool.
+pub fn answer(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    request: &Request,
+    paths: &Paths,
+) -> Vec<u8> {
+    match request {
+        Request::ListRuns(request) => encode(list_runs(store, caller, request)),
+        Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
+        Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
+        Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
+        Request::PutCrontab(request) => {
+            encode(put_crontab(caller, request.user.as_deref(), &request.text, paths))
+        }
+        Request::RemoveCrontab(request) => {
+            encode(remove_crontab(caller, request.user.as_deref(), paths))
+        }
+        _ => refused(Fault::MethodNotFound { method: String::new() }),
+    }
+}
+
+/// The bytes that refuse a request.
+pub fn refused(fault: Fault) -> Vec<u8> {
+    encode(Err::<reply::Done, _>(fault))
+}
+
+/// The bytes that say the store cannot do it now.
+pub fn unavailable(why: &str) -> Vec<u8> {
+    refused(Fault::Unavailable { message: format!("ratd cannot use its store: {why}") })
+}
+
+fn usable<T>(result: Result<T, Error>) -> Result<T, Fault> {
+    result.map_err(|error| Fault::Unavailable {
+        message: format!("ratd cannot use its store: {error}"),
+    })
+}
+
+fn opened(store: Result<&Store, String>) -> Result<&Store, Fault> {
+    store.map_err(|why| Fault::Unavailable { message: format!("ratd cannot use its store: {why}") })
+}
+
+fn list_runs(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    request: &ListRuns,
+) -> Result<reply::Runs, Fault> {
+    let owner = visible_owner(caller);
+    let limit = request.limit.min(MOST_RUNS) as usize;
+    let filter = Filter { owner: owner.as_deref(), job: request.job.as_deref(), limit };
+    let runs = usable(opened(store)?.history(&filter))?;
+    Ok(reply::Runs { runs: runs.into_iter().map(|past| told(past, request.output)).collect() })
+}
+
+fn told(past: Past, with_output: bool) -> reply::Run {
+    let lines = || past.output.0.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    reply::Run {
+        id: past.run.id.to_string(),
+        job: past.run.job.0,
+        name: past.run.name,
+        owner: past.run.owner,
+        due: past.run.due,
+        trigger: past.run.trigger,
+        started: past.started,
+        ended: past.ended,
+        outcome: past.outcome,
+        usage: past.usage,
+        output_bytes: past.output_bytes,
+        last_line: Text(lines().next_back().unwrap_or_default().to_vec()),
+        output: with_output.then(|| past.output.clone()),
+    }
+}
+
+fn list_queue(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    paths: &Paths,
+) -> Result<reply::Queue, Fault> {
+    permitted(Tool::At, caller, paths)?;
+    let owner = (!access::is_master(caller)).then_some(caller.uid);
+    let queued = |job: queue::Queued| reply::Queued {
+        number: job.number,
+        due: job.due,
+        queue: String::from(job.queue),
+        owner: job.owner,
+        running: job.state == State::Claimed,
+    };
+    let jobs = usable(opened(store)?.list(owner))?;
+    Ok(reply::Queue { jobs: jobs.into_iter().map(queued).collect() })
+}
+
+fn show(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    number: u64,
+    paths: &Paths,
+) -> Result<reply::Shown, Fault> {
+    permitted(Tool::At, caller, paths)?;
+    match usable(opened(store)?.show(number))? {
+        Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
+        Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
+    }
+}
+
+fn permitted(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), Fault> {
+    access::check(tool, caller, paths).map_err(|message| Fault::NotPermitted { message })
+}
+
+/// Whose crontab is meant; another user's is for root alone.
+fn owner(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<User, Fault> {
+    permitted(Tool::Crontab, caller, paths)?;
+    let Some(name) = named.filter(|name| *name != caller.name) else {
+        let message =
+            format!("uid {} has no passwd entry, so it cannot have a crontab", caller.uid);
+        return caller.user.clone().ok_or(Fault::NotPermitted { message });
+    };
+    if !access::is_master(caller) {
+        return Err(Fault::NotPermitted { message: "must be privileged to use -u".to_owned() });
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(user),
+        Ok(None) => Err(Fault::NotFound { message: format!("no such user: {name}") }),
+        Err(error) => {
+            Err(Fault::Unavailable { message: format!("cannot look up {name}: {error}") })
+        }
+    }
+}
+
+fn get_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    paths: &Paths,
+) -> Result<reply::Crontab, Fault> {
+    let user = owner(caller, named, paths)?;
+    match install::read(paths, &user).map_err(failed)? {
+        Some(text) => Ok(reply::Crontab { text: Text(text) }),
+        None => Err(Fault::NoCrontab { user: user.name }),
+    }
+}
+
+fn put_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    text: &Text,
+    paths: &Paths,
+) -> Result<reply::Done, Fault> {
+    let user = owner(caller, named, paths)?;
+    install::install(paths, &user, &text.0).map_err(failed)?;
+    Ok(reply::Done {})
+}
+
+fn remove_crontab(
+    caller: &Caller,
+    named: Option<&str>,
+    paths: &Paths,
+) -> Result<reply::Done, Fault> {
+    let user = owner(caller, named, paths)?;
+    if install::remove(paths, &user).map_err(failed)? {
+        Ok(reply::Done {})
+    } else {
+        Err(Fault::NoCrontab { user: user.name })
+    }
+}
+
+fn failed(error: std::io::Error) -> Fault {
+    Fault::Unavailable { message: error.to_string() }
+}
+
+/// How each of these jobs ended last, put into the reply.
+pub fn annotate<'a>(
+    store: Option<&Store>,
+    jobs: &'a mut reply::Jobs,
+    owner: Option<&str>,
+) -> &'a impl Serialize {
+    let last = store.and_then(|store| store.last_of_each(owner).ok()).unwrap_or_default();
+    for job in &mut jobs.jobs {
+        // The store sorts by job.
+        if let Ok(at) = last.binary_search_by(|past| past.run.job.0.as_str().cmp(&job.id)) {
+            job.last =
+                Some(reply::Last { started: last[at].started, outcome: last[at].outcome.clone() });
+        }
+    }
+    jobs
+}

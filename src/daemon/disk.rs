@@ -1,0 +1,206 @@
+//! The one other thread: everything that may wait for a disk or for a name service. It owns the store and the spool,
+//! takes commands from a bounded queue, commits what has gathered at once, and answers through an eventfd.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::Uid;
+
+use crate::daemon::clerk::Clerk;
+use crate::daemon::connections::{Caller, Client};
+use crate::plan::civil::Timestamp;
+use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::run::{Outcome, Run, RunId};
+use crate::protocol::fault::Fault;
+use crate::protocol::reply;
+use crate::protocol::request::{Call, Request};
+
+/// What the disk thread is told.
+#[derive(Debug)]
+pub enum Command {
+    /// Who has this uid?
+    Identify { client: Client, uid: Uid },
+    /// A frame too large to be parsed between two turns of the loop.
+    Parse { client: Client, frame: Vec<u8> },
+    /// A request that needs the store or the spool.
+    Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
+    /// The reply to a request for jobs, but for how each ended last.
+    Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
+    /// Read what changed in the spool. `client` waits to be told that it is done.
+    Look { client: Option<Client> },
+    /// Read everything again if a zone file changed.
+    CheckZones,
+    /// Claim the at-jobs that are due.
+    Claim { first: RunId, limit: u32, now: Timestamp },
+    /// This run has been ordered.
+    Begun { run: Run, at: Timestamp },
+    /// This run could not be ordered.
+    Refused { run: Run, at: Timestamp, why: String },
+    /// The session of this run is gone: take its report.
+    Collect { run: RunId, now: Timestamp },
+    /// Nobody can know any more what became of this run.
+    Lost { run: Run, now: Timestamp, why: String },
+    /// Look for reports of which nothing was heard.
+    CollectAll { now: Timestamp },
+    /// Wait until no fork server but this one can start anything, then find out what became of these runs.
+    Settle { server: u64, unconfirmed: Vec<Run>, now: Timestamp },
+    /// A period job was done for the period of this date.
+    Stamp { ident: String, date: chrono::NaiveDate },
+}
+
+/// What the disk thread tells.
+#[derive(Debug)]
+pub enum Answer {
+    /// Who a client is.
+    Identified { client: Client, caller: Caller },
+    /// What a client's frame says.
+    Parsed { client: Client, call: Result<Call, Fault> },
+    /// The reply for a client.
+    Reply { client: Client, reply: Vec<u8> },
+    /// A run of an earlier ratd goes on.
+    Adopted { run: Run, at: Timestamp },
+    /// A crontab was read.
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    /// A crontab could not be read; its jobs stay.
+    Kept { source: Source, problems: Vec<String> },
+    /// A crontab is gone.
+    Gone { source: Source, problems: Vec<String> },
+    /// Everything was read once.
+    Ready { after_boot: bool },
+    /// When the earliest at-job is due.
+    Queued { next: Option<Timestamp> },
+    /// At-jobs that were claimed.
+    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// A run is over.
+    Ended { run: Run, outcome: Outcome },
+    /// The store works, or why it does not.
+    Health { trouble: Option<String> },
+    /// Something that the operator should read.
+    Said { text: String },
+}
+
+/// Where answers go: into the channel, and a knock at the loop.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    channel: Sender<Answer>,
+    knock: Arc<EventFd>,
+}
+
+impl Answers {
+    /// Gives an answer to the loop.
+    pub fn give(&self, answer: Answer) {
+        // The loop holds the other end until the process ends.
+        let _ = self.channel.send(answer);
+        let _ = self.knock.write(1);
+    }
+}
+
+/// The loop's end of the thread.
+#[derive(Debug)]
+pub struct Disk {
+    commands: SyncSender<Command>,
+    answers: Receiver<Answer>,
+    knock: Arc<EventFd>,
+    owed: Owed,
+}
+
+/// What could not be commanded because the queue was full; made good as soon as there is room.
+#[derive(Debug, Default)]
+struct Owed {
+    look: bool,
+    collect: bool,
+    rows: u64,
+    must: VecDeque<Command>,
+}
+
+/// So many commands may wait. It bounds memory; a disk that hangs must not.
+const LONGEST_QUEUE: usize = 4096;
+
+impl Disk {
+    /// Starts the thread. The clerk begins at once.
+    pub fn start(clerk: impl FnOnce(Answers) -> Clerk + Send + 'static) -> std::io::Result<Disk> {
+        let (commands, received) = mpsc::sync_channel(LONGEST_QUEUE);
+        let (channel, answers) = mpsc::channel();
+        let knock = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let way = Answers { channel, knock: knock.clone() };
+        std::thread::Builder::new()
+            .name("ratd disk".to_owned())
+            .spawn(move || clerk(way).serve(&received))?;
+        Ok(Disk { commands, answers, knock, owed: Owed::default() })
+    }
+
+    /// Readable when there are answers.
+    pub fn descriptor(&self) -> impl AsFd + '_ {
+        self.knock.as_fd()
+    }
+
+    /// The answers that have come. Also makes good what a full queue held up.
+    pub fn answers(&mut self) -> Vec<Answer> {
+        let _ = self.knock.read();
+        let answers = self.answers.try_iter().collect();
+        self.pay();
+        answers
+    }
+
+    /// Commands what has to be done sooner or later: it waits here while the queue is full.
+    pub fn must(&mut self, command: Command) {
+        if !self.owed.must.is_empty() {
+            self.owed.must.push_back(command);
+            return;
+        }
+        if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
+            self.owed.must.push_back(command);
+        }
+    }
+
+    /// Commands what may be refused. False: the queue is full.
+    pub fn may(&mut self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// Writes into the history; a full queue drops the row and counts it.
+    pub fn record(&mut self, command: Command) {
+        if !self.may(command) {
+            self.owed.rows += 1;
+        }
+    }
+
+    /// Takes the report of a run; while the queue is full it stays where it lies.
+    pub fn collect(&mut self, run: RunId, now: Timestamp) {
+        if !self.may(Command::Collect { run, now }) {
+            self.owed.collect = true;
+        }
+    }
+
+    /// Looks at the spool.
+    pub fn look(&mut self) {
+        if !self.may(Command::Look { client: None }) {
+            self.owed.look = true;
+        }
+    }
+
+    /// How many history rows were dropped since this was last asked.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.owed.rows)
+    }
+
+    fn pay(&mut self) {
+        while let Some(command) = self.owed.must.pop_front() {
+            if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
+                self.owed.must.push_front(command);
+                return;
+            }
+        }
+        if self.owed.look && self.may(Command::Look { client: None }) {
+            self.owed.look = false;
+        }
+    }
+
+    /// Whether reports lie about that nobody was told to take; the answer is yes only once.
+    pub fn take_collect_all(&mut self) -> bool {
+        std::mem::take(&mut self.owed.collect)
+    }
+}

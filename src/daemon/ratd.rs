@@ -1,0 +1,381 @@
+//! The loop: wait, decide, do. One thread that waits for nothing but its epoll set. What may wait for a disk is told
+//! to the disk thread, what runs is told to the fork server, and what is decided is decided by the scheduler.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, Inotify};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+
+use crate::daemon::connections::{Client, Connections, FIRST};
+use crate::daemon::control;
+use crate::daemon::crash::{Crash, Place};
+use crate::daemon::daemonize::Starter;
+use crate::daemon::disk::{Answer, Command, Disk};
+use crate::daemon::options::Mode;
+use crate::daemon::runner::{News, Runner};
+use crate::daemon::say;
+use crate::daemon::wait::{For, Ready, Token, Wait};
+use crate::log::{Syslog, Weight};
+use crate::plan::civil::Timestamp;
+use crate::plan::clock_step::Now;
+use crate::plan::job::{Recipe, Source};
+use crate::plan::run::{Order, Outcome, Run, RunId};
+use crate::plan::scheduler::{Action, Event, Scheduler};
+use crate::protocol::fault::Fault;
+use crate::protocol::request::Call;
+use crate::session::report;
+
+const LISTENER: Token = Token(1);
+const SIGNALS: Token = Token(2);
+const CHANGES: Token = Token(3);
+const DISK: Token = Token(4);
+const FORK_SERVER: Token = Token(5);
+
+/// How much output of a run is kept, in bytes.
+const KEEP_OUTPUT: u64 = 1 << 20;
+
+/// Everything that the loop holds.
+pub struct Ratd {
+    pub mode: Mode,
+    pub wait: Wait,
+    pub scheduler: Scheduler,
+    pub disk: Disk,
+    pub runner: Runner,
+    pub connections: Connections,
+    pub signals: SignalFd,
+    pub changes: Arc<Inotify>,
+    /// The watch on the directory of runs; all others are on crontabs and zones.
+    pub runs: nix::sys::inotify::WatchDescriptor,
+    pub syslog: Syslog,
+    pub starter: Starter,
+    pub crash: Crash,
+    pub state: State,
+}
+
+/// What `rat status` tells.
+#[derive(Debug)]
+pub struct State {
+    pub started: Timestamp,
+    pub ready: bool,
+    /// What is wrong with each crontab.
+    pub problems: BTreeMap<Source, Vec<String>>,
+    /// Why the store cannot be used; `None` if it can.
+    pub trouble: Option<String>,
+    /// The jobs whose runs go on, by run.
+    pub running: BTreeMap<RunId, Run>,
+    pub runs_started: u64,
+    pub runs_missed: u64,
+    pub rows_dropped: u64,
+}
+
+impl State {
+    /// A ratd that has just been started.
+    pub fn new(started: Timestamp) -> State {
+        State {
+            started,
+            ready: false,
+            problems: BTreeMap::new(),
+            trouble: None,
+            running: BTreeMap::new(),
+            runs_started: 0,
+            runs_missed: 0,
+            rows_dropped: 0,
+        }
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    GoesOn,
+    Ends,
+}
+
+impl Ratd {
+    /// Waits, decides and does, until ratd is told to stop.
+    pub fn run(mut self) -> io::Result<()> {
+        self.connections.watch(&self.wait, LISTENER)?;
+        self.wait.add(&self.signals, SIGNALS, For::Reading)?;
+        self.wait.add(&*self.changes, CHANGES, For::Reading)?;
+        self.wait.add(self.disk.descriptor(), DISK, For::Reading)?;
+        self.runner.watch(&self.wait, FORK_SERVER)?;
+        loop {
+            let (now, ready) = self.wait.next(self.scheduler.next_wakeup())?;
+            self.decide(&now, Event::Woke);
+            for ready in ready {
+                if self.attend(&now, ready)? == Life::Ends {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
+        match ready.token {
+            LISTENER => self.welcome(),
+            SIGNALS => return self.obey(),
+            CHANGES => self.notice(now)?,
+            DISK => self.listen(now)?,
+            FORK_SERVER => self.hear(now, ready)?,
+            Token(client) if client >= FIRST => self.serve(now, Client(client), ready),
+            Token(_) => {}
+        }
+        Ok(Life::GoesOn)
+    }
+
+    /// Tells the scheduler what happened, and does what it answers.
+    fn decide(&mut self, now: &Now, event: Event) {
+        let mut started = false;
+        for action in self.scheduler.handle(now, event) {
+            match action {
+                Action::Start { run, recipe } => {
+                    started = true;
+                    self.start(now.wall, run, recipe);
+                }
+                Action::Claim { first, limit } => {
+                    self.crash.at(Place::BeforeClaim);
+                    self.disk.must(Command::Claim { first, limit, now: now.wall });
+                }
+                Action::Missed { job, times, since } => {
+                    self.state.runs_missed += u64::from(times);
+                    let text = format!(
+                        "{}: {times} runs missed since {}",
+                        job.name,
+                        say::instant(since, &*job.zone)
+                    );
+                    self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
+                    tracing::warn!("{text}");
+                }
+                Action::Stamp { job, date } => {
+                    self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                }
+            }
+        }
+        if started && !self.disk.may(Command::CheckZones) {
+            // The next start asks again.
+        }
+    }
+
+    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+        self.state.runs_started += 1;
+        self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+        tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
+        let echo = self.mode.file.is_some();
+        let order = Order { run, recipe, keep_output: KEEP_OUTPUT, echo };
+        match self.runner.order(&order, &self.wait, FORK_SERVER) {
+            Ok(()) => {
+                self.disk.record(Command::Begun { run: order.run.clone(), at: now });
+                self.state.running.insert(order.run.id, order.run);
+            }
+            Err(error) => self.refuse(now, order.run, error.to_string()),
+        }
+    }
+
+    fn refuse(&mut self, now: Timestamp, run: Run, why: String) {
+        tracing::error!("{}: cannot start {}: {why}", run.owner, run.name);
+        self.disk.must(Command::Refused { run, at: now, why });
+    }
+
+    fn welcome(&mut self) {
+        for (client, uid) in self.connections.accept() {
+            self.disk.must(Command::Identify { client, uid });
+        }
+    }
+
+    fn obey(&mut self) -> io::Result<Life> {
+        while let Some(heard) = self.signals.read_signal()? {
+            match Signal::try_from(heard.ssi_signo.cast_signed()) {
+                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                    self.farewell();
+                    return Ok(Life::Ends);
+                }
+                Ok(Signal::SIGHUP) => self.disk.look(),
+                Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
+                // A fork server that died is noticed by its socket; nothing else is a child of ours.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(Life::GoesOn)
+    }
+
+    fn farewell(&mut self) {
+        self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
+        say::farewell(&self.mode, &self.state);
+    }
+
+    /// Something changed in a directory of runs, crontabs or zones.
+    fn notice(&mut self, now: &Now) -> io::Result<()> {
+        let (mut look, mut begun, mut over) = (false, Vec::new(), BTreeSet::new());
+        loop {
+            let events = match self.changes.read_events() {
+                Ok(events) => events,
+                Err(Errno::EAGAIN) => break,
+                Err(error) => return Err(error.into()),
+            };
+            for event in events {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    look = true;
+                    self.disk.must(Command::CollectAll { now: now.wall });
+                } else if event.wd != self.runs {
+                    look = true;
+                } else if let Some(name) = event.name.as_ref().and_then(|name| name.to_str()) {
+                    if event.mask.contains(AddWatchFlags::IN_CREATE) {
+                        begun.extend(report::run_of(name));
+                    } else {
+                        over.extend(report::run_of(name).or_else(|| report::session_of(name)));
+                    }
+                }
+            }
+        }
+        for run in begun {
+            self.runner.confirm(run);
+            self.crash.at(Place::AfterBegin);
+        }
+        for run in over {
+            self.runner.confirm(run);
+            self.crash.at(Place::BeforeReport);
+            self.disk.collect(run, now.wall);
+        }
+        if look {
+            self.disk.look();
+        }
+        Ok(())
+    }
+
+    /// The disk thread has answers.
+    fn listen(&mut self, now: &Now) -> io::Result<()> {
+        for answer in self.disk.answers() {
+            match answer {
+                Answer::Identified { client, caller } => {
+                    self.connections.identify(client, caller, &self.wait)
+                }
+                Answer::Parsed { client, call } => {
+                    if let Some(reply) = self.answer(now, client, call) {
+                        self.reply(now, client, reply);
+                    }
+                }
+                Answer::Reply { client, reply } => self.reply(now, client, reply),
+                Answer::Adopted { run, at } => self.adopt(now, run, at),
+                Answer::Loaded { source, jobs, problems } => {
+                    say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
+                    self.state.problems.insert(source.clone(), problems);
+                    self.decide(now, Event::Loaded { source, jobs });
+                }
+                Answer::Kept { source, problems } => {
+                    say::kept(&mut self.syslog, &problems);
+                    self.state.problems.insert(source, problems);
+                }
+                Answer::Gone { source, problems } => {
+                    say::gone(&mut self.syslog, &source, &problems);
+                    self.state.problems.remove(&source);
+                    if !problems.is_empty() {
+                        self.state.problems.insert(source.clone(), problems);
+                    }
+                    self.decide(now, Event::Gone { source });
+                }
+                Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
+                Answer::Queued { next } => self.decide(now, Event::Queued { next }),
+                Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
+                Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Health { trouble } => self.state.trouble = trouble,
+                Answer::Said { text } => tracing::warn!("{text}"),
+            }
+        }
+        if self.disk.take_collect_all() {
+            self.disk.must(Command::CollectAll { now: now.wall });
+        }
+        self.state.rows_dropped += self.disk.take_dropped();
+        Ok(())
+    }
+
+    fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
+        self.state.ready = true;
+        say::ready(&self.mode, &self.scheduler, now.wall);
+        self.decide(now, Event::Ready { after_boot });
+        self.starter.ready()
+    }
+
+    fn adopt(&mut self, now: &Now, run: Run, at: Timestamp) {
+        tracing::info!("{}: {} goes on as run {}", run.owner, run.name, run.id);
+        self.state.running.insert(run.id, run.clone());
+        self.decide(now, Event::Adopted { run, at });
+    }
+
+    fn finish(&mut self, now: &Now, run: &Run, outcome: Outcome) {
+        self.state.running.remove(&run.id);
+        self.runner.confirm(run.id);
+        say::ended(&mut self.syslog, run, &outcome);
+        self.decide(now, Event::Ended { run: run.id, outcome });
+    }
+
+    /// The fork server has something to say, or takes more orders.
+    fn hear(&mut self, now: &Now, ready: Ready) -> io::Result<()> {
+        if ready.writable {
+            self.runner.send(&self.wait, FORK_SERVER);
+        }
+        if !ready.readable {
+            return Ok(());
+        }
+        for news in self.runner.hear(&self.wait, FORK_SERVER)? {
+            match news {
+                News::Ready { server, unconfirmed } => {
+                    self.disk.must(Command::Settle { server, unconfirmed, now: now.wall });
+                }
+                News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
+                News::Restarted => tracing::error!(
+                    "the fork server died; started another, pid {}",
+                    self.runner.pid()
+                ),
+            }
+        }
+        Ok(())
+    }
+
+    /// A client sent something, or takes more of its reply.
+    fn serve(&mut self, now: &Now, client: Client, ready: Ready) {
+        let frame = if self.connections.is_writing(client) {
+            self.connections.write(client, &self.wait)
+        } else if ready.readable {
+            self.connections.read(client, &self.wait)
+        } else {
+            None
+        };
+        if let Some(frame) = frame {
+            self.take(now, client, frame);
+        }
+    }
+
+    /// A client's request, as bytes, and those that it sent right behind it.
+    fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
+        let mut next = Some(frame);
+        while let Some(frame) = next.take() {
+            if frame.len() > control::PARSED_AT_ONCE {
+                self.disk.must(Command::Parse { client, frame });
+            } else if let Some(reply) = self.answer(now, client, control::parse(&frame)) {
+                next = self.connections.reply(client, reply, &self.wait);
+            }
+        }
+    }
+
+    /// The reply to a request; `None` if it was passed to where it can be answered.
+    fn answer(&mut self, now: &Now, client: Client, call: Result<Call, Fault>) -> Option<Vec<u8>> {
+        let caller = self.connections.caller(client).cloned()?;
+        match control::route(now.wall, client, caller, call, &self.scheduler, &self.state) {
+            control::Route::Reply(reply) => Some(reply),
+            control::Route::Disk(command) => {
+                self.disk.must(command);
+                None
+            }
+        }
+    }
+
+    fn reply(&mut self, now: &Now, client: Client, reply: Vec<u8>) {
+        if let Some(frame) = self.connections.reply(client, reply, &self.wait) {
+            self.take(now, client, frame);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What ratd says of itself: to syslog as cron says it, on standard error and, in the foreground, on standard output.
+
+use std::io::Write;
+
+use chrono::{DateTime, TimeDelta};
+
+use crate::daemon::options::Mode;
+use crate::daemon::ratd::State;
+use crate::log::{Syslog, Weight};
+use crate::plan::civil::{Offsets, Timestamp, reading};
+use crate::plan::job::{Job, Source};
+use crate::plan::run::{Outcome, Run};
+use crate::plan::schedule::Schedule;
+use crate::plan::scheduler::Scheduler;
+
+/// The clock's reading at an instant, as people write it.
+pub fn instant(at: Timestamp, zone: &dyn Offsets) -> String {
+    reading(zone, at).format("%a %Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A crontab was read, for the first time or again.
+pub fn loaded(syslog: &mut Syslog, source: &Source, jobs: usize, problems: &[String], again: bool) {
+    let path = source.0.display().to_string();
+    if again {
+        let who =
+            source.0.file_name().map_or_else(|| path.clone().into(), |name| name.to_string_lossy());
+        syslog.cron(Weight::Info, &who, "RELOAD", path.as_bytes());
+    }
+    tracing::info!("loaded {path}: {jobs} {}", if jobs == 1 { "job" } else { "jobs" });
+    complain(syslog, problems);
+}
+
+/// A crontab could not be read, and counts as it was.
+pub fn kept(syslog: &mut Syslog, problems: &[String]) {
+    complain(syslog, problems);
+}
+
+/// A crontab does not count any more.
+pub fn gone(syslog: &mut Syslog, source: &Source, problems: &[String]) {
+    tracing::info!("{} is not used", source.0.display());
+    complain(syslog, problems);
+}
+
+fn complain(syslog: &mut Syslog, problems: &[String]) {
+    for problem in problems {
+        syslog.cron(Weight::Error, "CRON", "BAD CRONTAB", problem.as_bytes());
+        tracing::warn!("{problem}");
+    }
+}
+
+/// A run is over.
+pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome) {
+    let how = outcome_in_words(outcome);
+    let text = format!("{} run {}: {how}", run.name, run.id);
+    match outcome {
+        Outcome::Exited(0) => {
+            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
+            tracing::info!("{}: {text}", run.owner);
+        }
+        Outcome::Exited(_) | Outcome::Killed(_) => {
+            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
+            tracing::info!("{}: {text}", run.owner);
+        }
+        Outcome::NotStarted(_) | Outcome::Lost(_) => {
+            syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
+            tracing::error!("{}: {text}", run.owner);
+        }
+    }
+}
+
+/// How a run ended, in words.
+pub fn outcome_in_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited(status) => format!("exited with status {status}"),
+        Outcome::Killed(signal) => format!("was killed by signal {signal}"),
+        Outcome::NotStarted(why) => format!("was not started: {why}"),
+        Outcome::Lost(why) => format!("is lost: {why}"),
+    }
+}
+
+/// Everything was read. In the foreground with one file: what it holds, and when each entry is due next.
+pub fn ready(mode: &Mode, scheduler: &Scheduler, now: Timestamp) {
+    let jobs = scheduler.jobs();
+    let Some((file, owner)) = &mode.file else {
+        tracing::info!("ready: {} jobs", jobs.len());
+        return;
+    };
+    let mut text = format!(
+        "ratd {}: {} jobs from {}, run as {owner}; stop with Ctrl-C\n",
+        env!("CARGO_PKG_VERSION"),
+        jobs.len(),
+        file.display()
+    );
+    for (job, due) in &jobs {
+        let command = job.recipe.command.shown();
+        let command: String =
+            command.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        text += &format!(
+            "  line {:<3} {:<20} {:<34} {command}\n",
+            job.origin.line,
+            job.written,
+            next(job, *due, now)
+        );
+    }
+    // Nobody may be reading any more; the jobs run all the same.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn next(job: &Job, due: Option<Timestamp>, now: Timestamp) -> String {
+    match (&job.schedule, due) {
+        (Schedule::Reboot, _) => "now".to_owned(),
+        (_, None) => "never".to_owned(),
+        (_, Some(due)) => format!("{}, in {}", instant(due, &*job.zone), duration(due - now)),
+    }
+}
+
+/// A length of time in its two largest units.
+pub fn duration(length: TimeDelta) -> String {
+    let seconds = length.num_seconds().max(0);
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let largest = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
+    let mut left = seconds;
+    let mut words = Vec::new();
+    for (size, name) in units.iter().skip(largest).take(2) {
+        if left / size > 0 || words.is_empty() {
+            words.push(format!("{}{name}", left / size));
+        }
+        left %= size;
+    }
+    words.join(" ")
+}
+
+/// ratd stops; its runs do not.
+pub fn farewell(mode: &Mode, state: &State) {
+    for run in state.running.values() {
+        tracing::info!("{}: {} goes on as run {}", run.owner, run.name, run.id);
+    }
+    if mode.file.is_some() {
+        let running = state.running.len();
+        let left =
+            if running == 0 { String::new() } else { format!("; {running} running jobs go on") };
+        let _ = writeln!(std::io::stdout(), "ratd: stopped{left}");
+    }
+}
+
+/// SIGUSR1: everything that ratd knows of itself, into the log.
+pub fn state(state: &State, scheduler: &Scheduler) {
+    let next =
+        scheduler.next_wakeup().map_or("never".to_owned(), |at: DateTime<_>| at.to_rfc3339());
+    tracing::info!(
+        "{} jobs, {} running, {} started, {} missed, next wake-up {next}, store: {}",
+        scheduler.jobs().len(),
+        state.running.len(),
+        state.runs_started,
+        state.runs_missed,
+        state.trouble.as_deref().unwrap_or("ok")
+    );
+    for (source, problems) in &state.problems {
+        for problem in problems {
+            tracing::info!("{}: {problem}", source.0.display());
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What an at-job is queued with: when, what, and the surroundings it was submitted from.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::plan::civil::Timestamp;
+use crate::plan::job::{Assignments, Kind, Recipe};
+use crate::plan::text::Text;
+
+/// An at-job as its owner hands it in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submission {
+    /// When it is due.
+    pub due: Timestamp,
+    /// The queue it goes to.
+    pub queue: Queue,
+    /// What the shell is fed.
+    pub script: Text,
+    /// The environment it was submitted from.
+    #[serde(with = "environment")]
+    pub environment: Assignments,
+    /// The directory it was submitted from.
+    pub directory: Text,
+    /// The file mode creation mask it was submitted with.
+    pub umask: u32,
+    /// Whether its owner is told.
+    pub mail: Mail,
+    /// Who is told instead of the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_to: Option<String>,
+}
+
+impl Submission {
+    /// How a session runs it.
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            kind: Kind::At,
+            command: self.script.clone(),
+            input: None,
+            environment: self.environment.clone(),
+            directory: Some(self.directory.clone()),
+            umask: Some(self.umask),
+        }
+    }
+}
+
+/// What people call the at-job of this number; its identity, too.
+pub fn name(number: u64) -> String {
+    format!("at-{number}")
+}
+
+/// When an at-job's owner gets mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mail {
+    /// When there is output.
+    #[default]
+    Auto,
+    /// Always (`-m`).
+    Always,
+    /// Never (`-M`).
+    Never,
+}
+
+/// A queue of at: a letter from `a` to `z` or from `A` to `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Queue(char);
+
+impl Queue {
+    /// The queue of this letter; `None` if it is none.
+    pub fn new(letter: char) -> Option<Queue> {
+        letter.is_ascii_alphabetic().then_some(Queue(letter))
+    }
+
+    /// Its letter.
+    pub fn letter(self) -> char {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Queue {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Queue, String> {
+        let mut letters = text.chars();
+        match (letters.next().and_then(Queue::new), letters.next()) {
+            (Some(queue), None) => Ok(queue),
+            _ => Err(format!("queue \"{}\" is not one letter", text.escape_debug())),
+        }
+    }
+}
+
+impl From<Queue> for String {
+    fn from(queue: Queue) -> String {
+        queue.0.to_string()
+    }
+}
+
+/// Environments as lists of `{"name": …, "value": …}`, holding only what execve(2) can hand over.
+mod environment {
+    use super::{Assignments, Deserialize, Deserializer, Serialize, Serializer, Text};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Assignment {
+        name: Text,
+        value: Text,
+    }
+
+    pub fn serialize<S: Serializer>(all: &Assignments, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            all.iter().map(|(name, value)| Assignment { name: name.clone(), value: value.clone() }),
+        )
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Assignments, D::Error> {
+        let all = Vec::<Assignment>::deserialize(deserializer)?;
+        for Assignment { name, value } in &all {
+            if name.0.is_empty() || name.0.iter().any(|byte| matches!(byte, b'=' | 0)) {
+                let message = format!("{name:?} cannot be the name of a variable");
+                return Err(serde::de::Error::custom(message));
+            }
+            if value.0.contains(&0) {
+                let message = format!("the value of {name:?} holds a zero byte");
+                return Err(serde::de::Error::custom(message));
+            }
+        }
+        Ok(all.into_iter().map(|assignment| (assignment.name, assignment.value)).collect())
+    }
+}

@@ -1,0 +1,240 @@
+//! What ratd answers: a struct a method.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::plan::civil::Timestamp;
+use crate::plan::run::{Outcome, Trigger, Usage};
+use crate::plan::submission::Submission;
+use crate::plan::text::Text;
+use crate::protocol::fault::Fault;
+
+/// It is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {}
+
+/// Who this service is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Info {
+    /// Who makes it.
+    pub vendor: String,
+    /// What it is.
+    pub product: String,
+    /// Which version.
+    pub version: String,
+    /// Where to read more.
+    pub url: String,
+    /// What can be asked.
+    pub interfaces: Vec<String>,
+}
+
+/// The description of an interface.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// In varlink's language.
+    pub description: String,
+}
+
+/// How ratd is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since when it runs.
+    pub started: Timestamp,
+    /// All crontabs have been read once.
+    pub ready: bool,
+    /// How many jobs there are.
+    pub jobs: u64,
+    /// How many runs go on.
+    pub running: u64,
+    /// When ratd will wake up next, if nothing happens before.
+    pub next: Option<Timestamp>,
+    /// Why the store cannot be used; absent if it can.
+    pub trouble: Option<String>,
+    /// Runs started since it runs.
+    pub runs_started: u64,
+    /// Runs missed since it runs.
+    pub runs_missed: u64,
+    /// History rows that were dropped since the disk did not keep up.
+    pub rows_dropped: u64,
+    /// What is wrong with the crontabs, a line each.
+    pub problems: Vec<String>,
+}
+
+/// Jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// In the order of their files and lines.
+    pub jobs: Vec<Job>,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id, which stays.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The user it runs as.
+    pub owner: String,
+    /// Its schedule, as it was written.
+    pub schedule: String,
+    /// The command.
+    pub command: Text,
+    /// The file it stands in.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+    /// When it is due next.
+    pub next: Option<Timestamp>,
+    /// How it ended last.
+    pub last: Option<Last>,
+}
+
+/// How a job ended last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Last {
+    /// When it was started.
+    pub started: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// Runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Runs {
+    /// The newest first.
+    pub runs: Vec<Run>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The job's id.
+    pub job: String,
+    /// The job's name.
+    pub name: String,
+    /// The user it ran as.
+    pub owner: String,
+    /// When it should have run.
+    pub due: Timestamp,
+    /// Why it ran.
+    pub trigger: Trigger,
+    /// When it was started.
+    pub started: Option<Timestamp>,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
+    /// How it ended; absent while it goes on.
+    pub outcome: Option<Outcome>,
+    /// What it used.
+    pub usage: Usage,
+    /// How much it printed, in bytes.
+    pub output_bytes: u64,
+    /// The last line that it printed.
+    pub last_line: Text,
+    /// What it printed, if that was asked for.
+    pub output: Option<Text>,
+}
+
+/// Coming runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Next {
+    /// In order of time.
+    pub runs: Vec<Coming>,
+}
+
+/// A coming run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Coming {
+    /// When.
+    pub time: Timestamp,
+    /// The job's id.
+    pub job: String,
+    /// The job's name.
+    pub name: String,
+    /// The user it runs as.
+    pub owner: String,
+    /// Its schedule, as it was written.
+    pub schedule: String,
+    /// The command.
+    pub command: Text,
+}
+
+/// An at-job was queued, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Its number.
+    pub number: u64,
+}
+
+/// The at queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// By due time and number.
+    pub jobs: Vec<Queued>,
+}
+
+/// A job in the at queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Its number.
+    pub number: u64,
+    /// When it is due.
+    pub due: Timestamp,
+    /// Its queue's letter.
+    pub queue: String,
+    /// Its owner.
+    pub owner: String,
+    /// It runs.
+    pub running: bool,
+}
+
+/// What became of an at-job that was to be removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Removed {
+    /// It runs already, and goes on.
+    pub running: bool,
+}
+
+/// An at-job, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// As it was submitted.
+    pub job: Submission,
+}
+
+/// A crontab.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crontab {
+    /// As it was installed.
+    pub text: Text,
+}
+
+/// Writes a reply, or why there is none.
+pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
+    let reply = match reply {
+        Ok(parameters) => json!({ "parameters": parameters }),
+        Err(fault) => json!(fault),
+    };
+    let mut bytes = reply.to_string().into_bytes();
+    bytes.push(0);
+    bytes
+}
+
+/// The parameters of a reply, or the fault it tells.
+pub fn parse(frame: &[u8]) -> Result<Result<Value, Fault>, serde_json::Error> {
+    let mut reply: Value = serde_json::from_slice(frame)?;
+    if let Some(fault) = Fault::parse(&reply) {
+        return Ok(Err(fault));
+    }
+    if let Some(error) = reply.get("error") {
+        let message = format!("ratd refused this: {error}");
+        return Ok(Err(Fault::Unavailable { message }));
+    }
+    Ok(Ok(reply.get_mut("parameters").map_or_else(|| json!({}), Value::take)))
+}

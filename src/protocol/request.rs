@@ -1,0 +1,218 @@
+//! What ratd can be asked: a struct a method, with the reply it gets.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::plan::civil::Timestamp;
+use crate::plan::submission::Submission;
+use crate::plan::text::Text;
+use crate::protocol::fault::Fault;
+use crate::protocol::reply;
+use crate::protocol::{INTERFACE, SERVICE};
+
+/// A method of ratd.
+pub trait Method: Serialize {
+    /// Its name, with the interface.
+    const NAME: &'static str;
+    /// What it is answered with.
+    type Reply: Serialize + DeserializeOwned;
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What is asked.
+    pub request: Request,
+    /// Nobody waits for a reply.
+    pub oneway: bool,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    method: String,
+    #[serde(default)]
+    parameters: Option<Value>,
+    #[serde(default)]
+    oneway: bool,
+}
+
+/// Defines the struct of each method, the enum of them all, and how the one is told from its name.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $interface:literal $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)* } => $reply:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name {
+                $($(#[$about])* pub $field: $type,)*
+            }
+
+            impl Method for $name {
+                const NAME: &'static str = concat!($interface, ".", stringify!($name));
+                type Reply = $reply;
+            }
+        )*
+
+        /// A request.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Request {
+            /// The names of all methods.
+            pub const NAMES: &[&str] = &[$($name::NAME),*];
+
+            fn of(method: &str, parameters: Value) -> Result<Request, Fault> {
+                let invalid = |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
+                match method {
+                    $($name::NAME => serde_json::from_value(parameters).map(Request::$name).map_err(invalid),)*
+                    _ => Err(unknown(method)),
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    /// Who this service is (varlink's own).
+    "org.varlink.service" GetInfo {} => reply::Info;
+    /// The description of an interface (varlink's own).
+    "org.varlink.service" GetInterfaceDescription {
+        /// Its name.
+        interface: String,
+    } => reply::Description;
+    /// How ratd is.
+    "org.rat.scheduler1" GetStatus {} => reply::Status;
+    /// All jobs of the crontabs and anacrontabs.
+    "org.rat.scheduler1" ListJobs {} => reply::Jobs;
+    /// Runs, the newest first.
+    "org.rat.scheduler1" ListRuns {
+        /// Only of the job whose id or name begins so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<String>,
+        /// At most so many.
+        limit: u32,
+        /// With what they printed.
+        #[serde(default)]
+        output: bool,
+    } => reply::Runs;
+    /// The coming runs, in order of time.
+    "org.rat.scheduler1" ListNext {
+        /// At most so many.
+        count: u32,
+        /// All of them before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    } => reply::Next;
+    /// Read again what changed in the crontabs.
+    "org.rat.scheduler1" Reload {} => reply::Done;
+    /// Queue an at-job.
+    "org.rat.scheduler1" SubmitJob {
+        /// The job.
+        job: Submission,
+    } => reply::Submitted;
+    /// The at queue.
+    "org.rat.scheduler1" ListQueue {} => reply::Queue;
+    /// Remove an at-job.
+    "org.rat.scheduler1" RemoveJob {
+        /// Its number.
+        number: u64,
+    } => reply::Removed;
+    /// An at-job, whole.
+    "org.rat.scheduler1" ShowJob {
+        /// Its number.
+        number: u64,
+    } => reply::Shown;
+    /// A user's crontab; without `user` the caller's.
+    "org.rat.scheduler1" GetCrontab {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    } => reply::Crontab;
+    /// Install a user's crontab.
+    "org.rat.scheduler1" PutCrontab {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// The crontab.
+        text: Text,
+    } => reply::Done;
+    /// Remove a user's crontab.
+    "org.rat.scheduler1" RemoveCrontab {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    } => reply::Done;
+}
+
+/// Reads a request.
+pub fn parse(frame: &[u8]) -> Result<Call, Fault> {
+    let invalid =
+        |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
+    let envelope: Envelope = serde_json::from_slice(frame).map_err(invalid)?;
+    let parameters = envelope.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    Ok(Call { request: Request::of(&envelope.method, parameters)?, oneway: envelope.oneway })
+}
+
+/// Writes a request.
+pub fn encode<M: Method>(method: &M) -> Vec<u8> {
+    let call = serde_json::json!({ "method": M::NAME, "parameters": method });
+    let mut bytes = call.to_string().into_bytes();
+    bytes.push(0);
+    bytes
+}
+
+fn unknown(method: &str) -> Fault {
+    match method.rsplit_once('.') {
+        Some((INTERFACE | SERVICE, _)) => Fault::MethodNotFound { method: method.to_owned() },
+        Some((interface, _)) => Fault::InterfaceNotFound { interface: interface.to_owned() },
+        None => Fault::InvalidParameter { parameter: "method".to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_foreign_clients_write_them() {
+        let call = parse(br#"{"method":"org.varlink.service.GetInfo"}"#).unwrap();
+        assert_eq!(call, Call { request: Request::GetInfo(GetInfo {}), oneway: false });
+        let call = parse(
+            br#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#,
+        )
+        .unwrap();
+        assert_eq!(call.request, Request::RemoveJob(RemoveJob { number: 7 }));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_by_name() {
+        let fault = |text: &str| parse(text.as_bytes()).unwrap_err();
+        let method = "org.rat.scheduler1.Fly".to_owned();
+        assert_eq!(
+            fault(r#"{"method":"org.rat.scheduler1.Fly"}"#),
+            Fault::MethodNotFound { method }
+        );
+        let interface = "org.example".to_owned();
+        assert_eq!(
+            fault(r#"{"method":"org.example.Fly"}"#),
+            Fault::InterfaceNotFound { interface }
+        );
+        let refused = [
+            "",
+            "null",
+            "{\"method\":5}",
+            "\u{1}",
+            &"[".repeat(100_000),
+            r#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":-1}}"#,
+            r#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":1,"more":2}}"#,
+            r#"{"method":"org.rat.scheduler1.RemoveJob"}"#,
+        ];
+        for text in refused {
+            assert!(matches!(fault(text), Fault::InvalidParameter { .. }), "{:.60}", text);
+        }
+        assert!(parse(b"{\"method\":\"\xff\"}").is_err());
+    }
+}

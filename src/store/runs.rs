@@ -1,0 +1,250 @@
+//! The history: one row for every run. Does not know why a run was started, or what it ran.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use crate::plan::civil::Timestamp;
+use crate::plan::job::JobId;
+use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::text::Text;
+use crate::store::column::{Column, of_outcome, outcome};
+use crate::store::error::Error;
+use crate::store::{Change, Store, queue};
+
+/// So many runs of one job are kept at most.
+const KEPT_RUNS: u32 = 50;
+
+/// A run is kept so long after its end, the newest of each job excepted.
+const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// The newest run of a job that does not run any more is kept so long.
+const NEWEST_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(800);
+
+/// A run as history remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The run.
+    pub run: Run,
+    /// When its command was started; `None` before that is known.
+    pub started: Option<Timestamp>,
+    /// When it ended, or was found to be lost; `None` while it runs.
+    pub ended: Option<Timestamp>,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<Outcome>,
+    /// What it used.
+    pub usage: Usage,
+    /// What is kept of its output.
+    pub output: Text,
+    /// How long the output was before it was cut, in bytes.
+    pub output_bytes: u64,
+}
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// Only those of this user.
+    pub owner: Option<&'a str>,
+    /// Only those of jobs of this name, or with an identity that begins so.
+    pub job: Option<&'a str>,
+    /// No more than so many, the newest.
+    pub limit: usize,
+}
+
+impl Change<'_> {
+    /// Records that a run was ordered, so that it is missed if it never ends.
+    pub fn begun(&self, run: &Run) -> Result<(), Error> {
+        self.write(|connection| insert(connection, run))
+    }
+
+    /// Records how a run ended, whether its beginning was recorded or not. Told again, it changes nothing;
+    /// told of a run that was given up as lost, it is believed.
+    pub fn finish(&self, report: &Report) -> Result<(), Error> {
+        self.write(|connection| {
+            insert(connection, &report.run)?;
+            let (kind, status, why) = of_outcome(&report.outcome);
+            connection
+                .prepare_cached(
+                    "UPDATE runs SET started = :started, ended = :ended,
+                         outcome = :outcome, status = :status, why = :why,
+                         user_microseconds = :user, system_microseconds = :system,
+                         max_rss_kib = :rss, output_bytes = :bytes, output = :output
+                     WHERE id = :id",
+                )?
+                .execute(named_params! {
+                    ":id": Column(report.run.id),
+                    ":started": Column(report.started),
+                    ":ended": Column(report.ended),
+                    ":outcome": kind,
+                    ":status": status,
+                    ":why": why,
+                    ":user": report.usage.user_microseconds.cast_signed(),
+                    ":system": report.usage.system_microseconds.cast_signed(),
+                    ":rss": report.usage.max_rss_kib.cast_signed(),
+                    ":bytes": report.output_bytes.cast_signed(),
+                    ":output": Column(&report.output),
+                })?;
+            queue::end(connection, report.run.id, &report.outcome, report.ended)
+        })
+    }
+
+    /// Gives a run up as lost at `now`, unless its end is known.
+    pub fn lose(&self, run: &Run, why: &str, now: Timestamp) -> Result<(), Error> {
+        self.write(|connection| {
+            insert(connection, run)?;
+            let lost = connection
+                .prepare_cached(
+                    "UPDATE runs SET outcome = 'lost', why = ?2, ended = ?3
+                     WHERE id = ?1 AND outcome IS NULL",
+                )?
+                .execute(params![Column(run.id), why, Column(now)])?;
+            if lost > 0 {
+                queue::end(connection, run.id, &Outcome::Lost(why.to_owned()), now)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what is too old, at most about `limit` rows of each kind; says how many. Call it again soon
+    /// if that was all of them. It costs what it deletes, however long the history is.
+    pub fn prune(&self, now: Timestamp, limit: usize) -> Result<usize, Error> {
+        self.write(|connection| {
+            let mut delete = connection.prepare_cached(
+                "DELETE FROM runs WHERE id IN
+                     (SELECT id FROM runs WHERE newest = ?1 AND ended < ?2 ORDER BY ended LIMIT ?3)",
+            )?;
+            let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+            let old = delete.execute(params![0, Column(now - KEPT), rows])?;
+            let newest = delete.execute(params![1, Column(now - NEWEST_KEPT), rows])?;
+            Ok(old + newest + queue::forget(connection, now - KEPT, limit)?)
+        })
+    }
+}
+
+impl Store {
+    /// Runs with their output, newest first.
+    pub fn history(&self, filter: &Filter<'_>) -> Result<Vec<Past>, Error> {
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        self.read(|connection| match (filter.job, filter.owner) {
+            (None, None) => connection
+                .prepare_cached("SELECT * FROM runs ORDER BY id DESC LIMIT ?1")?
+                .query_map([limit], past)?
+                .collect(),
+            (None, Some(owner)) => connection
+                .prepare_cached("SELECT * FROM runs WHERE owner = ?1 ORDER BY id DESC LIMIT ?2")?
+                .query_map(params![owner, limit], past)?
+                .collect(),
+            (Some(job), owner) => connection
+                .prepare_cached(
+                    "SELECT * FROM runs
+                     WHERE job IN (SELECT job FROM runs WHERE name = :job
+                                   UNION SELECT job FROM runs
+                                   WHERE job >= :job AND job < :job || char(1114111))
+                         AND (:owner IS NULL OR owner = :owner)
+                     ORDER BY id DESC LIMIT :limit",
+                )?
+                .query_map(named_params! {":job": job, ":owner": owner, ":limit": limit}, past)?
+                .collect(),
+        })
+    }
+
+    /// The newest run, without its output, of every job that runs more than once, of one user or of all.
+    pub fn last_of_each(&self, owner: Option<&str>) -> Result<Vec<Past>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, job, name, owner, due, cause, started, ended, outcome, status, why,
+                         user_microseconds, system_microseconds, max_rss_kib, output_bytes, x'' AS output
+                     FROM runs WHERE newest = 1 AND (?1 IS NULL OR owner = ?1) ORDER BY job",
+                )?
+                .query_map([owner], past)?
+                .collect()
+        })
+    }
+
+    /// Runs of which no end is known, oldest first.
+    pub fn unfinished(&self) -> Result<Vec<Run>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM runs WHERE outcome IS NULL ORDER BY id")?
+                .query_map([], run)?
+                .collect()
+        })
+    }
+
+    /// The highest name that a run was given.
+    pub fn highest_id(&self) -> Result<Option<RunId>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT id FROM runs ORDER BY id DESC LIMIT 1")?
+                .query_row([], |row| row.get(0).map(|Column(id)| id))
+                .optional()
+        })
+    }
+}
+
+/// Records a run of which nothing is known yet; nothing if it is recorded already.
+///
+/// It becomes the newest run of its job, and the one that falls behind the last that are kept goes. An at-job
+/// runs once: for it there is no newest run to keep longer than others.
+pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO runs (id, job, name, owner, due, cause, newest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            Column(run.id),
+            run.job.0,
+            run.name,
+            run.owner,
+            Column(run.due),
+            Column(run.trigger),
+        ])?;
+    let claimed =
+        connection.prepare_cached("SELECT 1 FROM jobs WHERE run = ?1")?.exists([Column(run.id)])?;
+    if inserted == 0 || claimed {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("UPDATE runs SET newest = 0 WHERE job = ?1 AND newest = 1 AND id < ?2")?
+        .execute(params![run.job.0, Column(run.id)])?;
+    connection
+        .prepare_cached(
+            "UPDATE runs SET newest = 1 WHERE id = ?2
+                 AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND newest = 1)",
+        )?
+        .execute(params![run.job.0, Column(run.id)])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM runs WHERE outcome IS NOT NULL AND job = ?1 AND id <=
+                 (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![run.job.0, KEPT_RUNS])?;
+    Ok(())
+}
+
+/// The run of a row of `runs`.
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let (Column(id), Column(due), Column(trigger)) =
+        (row.get("id")?, row.get("due")?, row.get("cause")?);
+    let job = row.get("job").map(JobId)?;
+    Ok(Run { id, job, name: row.get("name")?, owner: row.get("owner")?, due, trigger })
+}
+
+fn past(row: &Row<'_>) -> rusqlite::Result<Past> {
+    let instant = |name| row.get::<_, Option<Column<Timestamp>>>(name);
+    let number = |name| row.get::<_, i64>(name).map(i64::cast_unsigned);
+    let Column(output) = row.get("output")?;
+    Ok(Past {
+        run: run(row)?,
+        started: instant("started")?.map(|Column(at)| at),
+        ended: instant("ended")?.map(|Column(at)| at),
+        outcome: outcome(row)?,
+        usage: Usage {
+            user_microseconds: number("user_microseconds")?,
+            system_microseconds: number("system_microseconds")?,
+            max_rss_kib: number("max_rss_kib")?,
+        },
+        output,
+        output_bytes: number("output_bytes")?,
+    })
+}

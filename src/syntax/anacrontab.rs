@@ -1,0 +1,257 @@
+//! An anacrontab: assignments, and jobs by period. Knows every form a line takes; not what was done when.
+
+use std::sync::Arc;
+
+use crate::plan::job::{Assignments, Period};
+use crate::plan::text::Text;
+use crate::syntax::crontab::lines;
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::expression::{Word, is_blank, words};
+use crate::syntax::field::{Place, nearest};
+
+/// One parsed anacrontab.
+#[derive(Clone, Debug, Default)]
+pub struct Anacrontab {
+    /// The lines that can be used, in the order of the file.
+    pub jobs: Vec<Line>,
+    /// What is wrong, or perhaps not as meant, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One line that says how often to run what.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its line, from 1; of a continued line the first.
+    pub line: u32,
+    /// The job's identifier, which its timestamp is kept under.
+    pub ident: String,
+    /// How often.
+    pub period: Period,
+    /// Minutes to wait after it became due.
+    pub delay: u32,
+    /// The `START_HOURS_RANGE` in force: from the first hour up to, not including, the second; the first may
+    /// be the larger one, over midnight.
+    pub hours: Option<(u8, u8)>,
+    /// The `RANDOM_DELAY` in force, in minutes.
+    pub random_delay: u32,
+    /// The `PREFERRED_HOUR` in force.
+    pub preferred_hour: Option<u8>,
+    /// What /bin/sh is given: `%` and `#` mean nothing here.
+    pub command: Text,
+    /// The assignments above it.
+    pub environment: Assignments,
+    /// The period as it was written.
+    pub written: String,
+}
+
+/// Named periods.
+const PERIODS: &[(&str, Period)] = &[
+    ("@daily", Period::Days(1)),
+    ("@weekly", Period::Days(7)),
+    ("@monthly", Period::Month),
+    ("@yearly", Period::Year),
+    ("@annually", Period::Year),
+];
+
+/// Numbers in an anacrontab go up to this (a C int).
+const LARGEST_NUMBER: u32 = i32::MAX as u32;
+
+/// The most that the environments of one file's jobs may take, since each change makes another copy.
+const LARGEST_ENVIRONMENTS: usize = 64 << 20;
+
+/// Reads an anacrontab. A wrong line is left out and said; all others stand.
+pub fn parse(text: &[u8]) -> Anacrontab {
+    let mut reading = Reading::default();
+    let mut whole: Vec<u8> = Vec::new();
+    let mut first = 1;
+    for (line, text) in (1..).zip(lines(text)) {
+        if whole.is_empty() {
+            first = line;
+        }
+        whole.extend_from_slice(text);
+        if text.ends_with(b"\\") {
+            whole.pop();
+            continue;
+        }
+        reading.line(&whole, first);
+        whole.clear();
+    }
+    if !whole.is_empty() {
+        reading.line(&whole, first);
+    }
+    reading.anacrontab
+}
+
+/// A file as far as it was read.
+#[derive(Default)]
+struct Reading {
+    anacrontab: Anacrontab,
+    hours: Option<(u8, u8)>,
+    random_delay: u32,
+    preferred_hour: Option<u8>,
+    assigned: Vec<(Text, Text)>,
+    /// The same, shared by the jobs since the last assignment.
+    environment: Option<Assignments>,
+    /// Bytes of all environments made so far.
+    copied: usize,
+}
+
+impl Reading {
+    fn say(&mut self, diagnostic: Diagnostic) {
+        self.anacrontab.diagnostics.push(diagnostic);
+    }
+
+    fn line(&mut self, text: &[u8], line: u32) {
+        let start = text.iter().take_while(|byte| is_blank(**byte)).count();
+        if matches!(text.get(start), None | Some(b'#')) {
+            return;
+        }
+        if let Some(at) = text.iter().position(|byte| *byte == 0) {
+            let message = "a line cannot hold a NUL byte".to_owned();
+            self.say(Diagnostic::error("E014", line, at..at + 1, message));
+            return;
+        }
+        if let Some((name, value)) = assignment(text, start) {
+            self.assign(name, value, line);
+            return;
+        }
+        match self.job(text, line) {
+            Ok(job) => self.anacrontab.jobs.push(job),
+            Err(error) => self.say(error),
+        }
+    }
+
+    fn assign(&mut self, name: Word<'_>, value: Word<'_>, line: u32) {
+        let known = match name.text {
+            b"START_HOURS_RANGE" => {
+                hours(value.text).map(|hours| self.hours = hours).ok_or("hours, as in 3-22")
+            }
+            b"RANDOM_DELAY" => number(value.text)
+                .map(|minutes| self.random_delay = minutes)
+                .ok_or("a number of minutes"),
+            b"PREFERRED_HOUR" => number(value.text)
+                .filter(|hour| *hour < 24)
+                .map(|hour| self.preferred_hour = Some(hour as u8))
+                .ok_or("an hour from 0 to 23"),
+            _ => Ok(()),
+        };
+        if let Err(expected) = known {
+            let message = format!("{} is {expected}", name.shown());
+            self.say(
+                Diagnostic::warning("E010", line, value.columns(), message)
+                    .label("this changes nothing"),
+            );
+        }
+        let (name, value) = (Text(name.text.to_vec()), Text(value.text.to_vec()));
+        match self.assigned.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, old)) => *old = value,
+            None => self.assigned.push((name, value)),
+        }
+        self.environment = None;
+    }
+
+    fn job(&mut self, text: &[u8], line: u32) -> Result<Line, Diagnostic> {
+        let mut found = words(text, line, 0);
+        let parts = [(); 4].map(|()| found.next());
+        let [Some(period), Some(delay), Some(ident), Some(command)] = parts else {
+            let message = "a job has a period, a delay, an identifier and a command".to_owned();
+            return Err(Diagnostic::error("E001", line, 0..text.len(), message)
+                .help("write `1 5 cron.daily run-parts /etc/cron.daily`"));
+        };
+        let written = String::from_utf8_lossy(period.text).into_owned();
+        let period = read_period(period)?;
+        let minutes = read_number(delay, "delay")?;
+        if ident.text.contains(&b'/') {
+            let message = "an identifier is a file's name and has no `/`".to_owned();
+            return Err(Diagnostic::error("E002", line, ident.columns(), message));
+        }
+        let Some(environment) = self.environment() else {
+            let message = "the file's assignments and jobs alternate too often".to_owned();
+            return Err(Diagnostic::error("E016", line, 0..text.len(), message));
+        };
+        Ok(Line {
+            line,
+            ident: String::from_utf8_lossy(ident.text).into_owned(),
+            period,
+            delay: minutes,
+            hours: self.hours,
+            random_delay: self.random_delay,
+            preferred_hour: self.preferred_hour,
+            command: Text(text[command.place.column..].to_vec()),
+            environment,
+            written,
+        })
+    }
+
+    /// What a job here is given; `None` if all the copies have grown too large.
+    fn environment(&mut self) -> Option<Assignments> {
+        if self.environment.is_none() {
+            let size = |(name, value): &(Text, Text)| name.0.len() + value.0.len() + 48;
+            self.copied += self.assigned.iter().map(size).sum::<usize>();
+            if self.copied > LARGEST_ENVIRONMENTS {
+                return None;
+            }
+            self.environment = Some(Arc::from(self.assigned.as_slice()));
+        }
+        self.environment.clone()
+    }
+}
+
+/// `NAME=value`: blanks may stand before the `=`; the value is all that follows, blanks and quotes included.
+fn assignment(text: &[u8], start: usize) -> Option<(Word<'_>, Word<'_>)> {
+    let in_name = |byte: &&u8| **byte != b'=' && !is_blank(**byte);
+    let end = start + text[start..].iter().take_while(in_name).count();
+    let equals = end + text[end..].iter().take_while(|byte| is_blank(**byte)).count();
+    if end == start || text.get(equals) != Some(&b'=') {
+        return None;
+    }
+    let word = |from: usize, to: usize| Word {
+        text: &text[from..to],
+        place: Place { line: 0, column: from },
+    };
+    Some((word(start, end), word(equals + 1, text.len())))
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let number = str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()?;
+    Some(number).filter(|number| *number <= LARGEST_NUMBER)
+}
+
+/// `3-22`; `None` inside where the range is the whole day.
+fn hours(text: &[u8]) -> Option<Option<(u8, u8)>> {
+    let dash = text.iter().position(|byte| *byte == b'-')?;
+    let (from, to) = (number(&text[..dash])?, number(&text[dash + 1..])?);
+    if from > 24 || to > 24 {
+        return None;
+    }
+    Some((from != to).then_some((from as u8, to as u8)))
+}
+
+fn read_number(word: Word<'_>, what: &str) -> Result<u32, Diagnostic> {
+    if let Some(number) = number(word.text) {
+        return Ok(number);
+    }
+    let digits = word.text.iter().all(u8::is_ascii_digit);
+    let code = if digits { "E003" } else { "E002" };
+    let message = format!("{what} `{}` is not a number from 0 to {LARGEST_NUMBER}", word.shown());
+    Err(Diagnostic::error(code, word.place.line, word.columns(), message))
+}
+
+fn read_period(word: Word<'_>) -> Result<Period, Diagnostic> {
+    if !word.text.starts_with(b"@") {
+        return read_number(word, "period").map(Period::Days);
+    }
+    let period = PERIODS.iter().find(|(name, _)| name.as_bytes() == word.text);
+    period.map(|(_, period)| *period).ok_or_else(|| {
+        let names = PERIODS.iter().map(|(name, _)| *name);
+        let message = format!("unknown period \"{}\"", word.shown());
+        let error = Diagnostic::error("E005", word.place.line, word.columns(), message);
+        match nearest(&word.shown(), names.clone()) {
+            Some(name) => error.label(format!("did you mean `{name}`?")),
+            None => {
+                error.help(format!("periods are days, or {}", names.collect::<Vec<_>>().join(", ")))
+            }
+        }
+    })
+}

@@ -1,0 +1,178 @@
+//! A calendar in words. Knows English; not how the fields were written.
+
+use crate::plan::schedule::Calendar;
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month and also on every Friday.`
+pub fn calendar(calendar: &Calendar) -> String {
+    if calendar.is_never_due() {
+        return "Never: no month that is selected has such a day.".to_owned();
+    }
+    let time = time(calendar);
+    let days = days(calendar);
+    if days.is_empty() { format!("{time}.") } else { format!("{time}, {days}.") }
+}
+
+fn time(calendar: &Calendar) -> String {
+    let minutes = values(calendar.minutes, 0, 59);
+    let hours = values(u64::from(calendar.hours), 0, 23);
+    let days = days(calendar);
+    let every_day = if days.is_empty() { " every day" } else { "" };
+    match (minutes.len(), hours.len()) {
+        (60, 24) => "Every minute".to_owned(),
+        (60, _) => format!("Every minute of {}", of_hours(&hours)),
+        (1, 24) if minutes[0] == 0 => "Every hour, on the hour".to_owned(),
+        (1, 24) => format!("Every hour, at {} past", count(minutes[0], "minute")),
+        (_, 24) => match step(&minutes, 60) {
+            Some(step) => format!("Every {step} minutes"),
+            None => {
+                format!("Every hour, at minutes {}", list(&minutes, |minute| minute.to_string()))
+            }
+        },
+        (some, many) if some * many <= 6 => {
+            let times: Vec<u32> = hours
+                .iter()
+                .flat_map(|hour| minutes.iter().map(move |minute| hour * 60 + minute))
+                .collect();
+            format!(
+                "At {}{every_day}",
+                list(&times, |time| format!("{:02}:{:02}", time / 60, time % 60))
+            )
+        }
+        (1, _) => match step(&hours, 24) {
+            Some(step) => format!("Every {step} hours, at {} past", count(minutes[0], "minute")),
+            None => format!("At {} past {}", count(minutes[0], "minute"), of_hours(&hours)),
+        },
+        _ => match step(&minutes, 60) {
+            Some(step) => format!("Every {step} minutes in {}", of_hours(&hours)),
+            None => {
+                format!(
+                    "At minutes {} of {}",
+                    list(&minutes, |minute| minute.to_string()),
+                    of_hours(&hours)
+                )
+            }
+        },
+    }
+}
+
+fn of_hours(hours: &[u32]) -> String {
+    let plural = if hours.len() == 1 { "" } else { "s" };
+    format!("hour{plural} {}", list(hours, |hour| hour.to_string()))
+}
+
+fn days(calendar: &Calendar) -> String {
+    let month = months(calendar);
+    let all_days = calendar.days >> 1 == u32::MAX >> 1;
+    let all_weekdays = calendar.weekdays == 0x7f;
+    let dates = dates(calendar);
+    let weekdays = weekdays(calendar);
+    let either = calendar.days_are_alternatives();
+    let of = month.clone().unwrap_or("every month".to_owned());
+    if (either && (all_days || all_weekdays)) || (all_days && all_weekdays) {
+        return month.map(|month| format!("every day in {month}")).unwrap_or_default();
+    }
+    match (all_days, all_weekdays) {
+        (true, _) => {
+            let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
+            format!("{weekdays}{month}")
+        }
+        (_, true) => format!("on the {dates} of {of}"),
+        _ if either => {
+            let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
+            format!("on the {dates} of {of} and also {weekdays}{month}")
+        }
+        _ => format!("{weekdays} that falls on the {dates} of {of}"),
+    }
+}
+
+fn dates(calendar: &Calendar) -> String {
+    let days = values(u64::from(calendar.days), 1, 31);
+    if calendar.days & 1 == 0 {
+        return list(&days, ordinal);
+    }
+    if days.is_empty() {
+        return "last day".to_owned();
+    }
+    format!("{} and the last day", list(&days, ordinal))
+}
+
+fn weekdays(calendar: &Calendar) -> String {
+    // The week of a list begins on Monday, unless Sunday opens a row.
+    let days = values(u64::from(calendar.weekdays), 0, 6);
+    let name = |day: u32| WEEKDAYS[day as usize % 7].to_owned();
+    match days.as_slice() {
+        [1, 2, 3, 4, 5] => "on every weekday from Monday to Friday".to_owned(),
+        [0, 6] => "on every Saturday and Sunday".to_owned(),
+        days => format!("on every {}", list(days, name)),
+    }
+}
+
+fn months(calendar: &Calendar) -> Option<String> {
+    let months = values(u64::from(calendar.months), 1, 12);
+    (months.len() < 12).then(|| list(&months, |month| MONTHS[month as usize - 1].to_owned()))
+}
+
+fn values(bits: u64, first: u32, last: u32) -> Vec<u32> {
+    (first..=last).filter(|value| bits >> value & 1 == 1).collect()
+}
+
+/// The distance of values that begin at 0 and divide the whole evenly.
+fn step(values: &[u32], whole: u32) -> Option<u32> {
+    let step = *values.get(1)?;
+    let even = whole.is_multiple_of(step) && values.len() as u32 == whole / step;
+    (even && values.iter().zip(0..).all(|(value, index)| *value == index * step)).then_some(step)
+}
+
+fn count(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `1, 2 and 5`, with three and more in a row as `1 to 3`.
+fn list(values: &[u32], name: impl Fn(u32) -> String) -> String {
+    let mut rows: Vec<(u32, u32)> = Vec::new();
+    for value in values {
+        match rows.last_mut() {
+            Some((_, last)) if *last + 1 == *value => *last = *value,
+            _ => rows.push((*value, *value)),
+        }
+    }
+    let parts: Vec<String> = rows
+        .into_iter()
+        .flat_map(|(first, last)| match last - first {
+            0 => vec![name(first)],
+            1 => vec![name(first), name(last)],
+            _ => vec![format!("{} to {}", name(first), name(last))],
+        })
+        .collect();
+    match parts.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        parts => parts.concat(),
+    }
+}
+
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number) {
+        (1, n) if n != 11 => "st",
+        (2, n) if n != 12 => "nd",
+        (3, n) if n != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}

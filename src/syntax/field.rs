@@ -1,0 +1,549 @@
+//! One field of a schedule: `*/5`, `mon-fri`, `0~30`. Knows its numbers, names and forms, and what to write
+//! instead of a wrong one; not how fields make a schedule.
+
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::seed::Dice;
+
+/// What a field counts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// `hour`
+    pub singular: &'static str,
+    /// `hours`
+    pub plural: &'static str,
+    /// The smallest number it takes.
+    pub first: u32,
+    /// The largest number it takes.
+    pub last: u32,
+    /// The largest number `*` stands for; a weekday may be 7, which is 0 again.
+    top: u32,
+    /// Short and full names, from `first` on.
+    names: &'static [(&'static str, &'static str)],
+}
+
+const fn unit(singular: &'static str, plural: &'static str, first: u32, last: u32) -> Unit {
+    Unit { singular, plural, first, last, top: last, names: &[] }
+}
+
+/// Of a schedule with seven fields.
+pub const SECOND: Unit = unit("second", "seconds", 0, 59);
+/// The first of five fields.
+pub const MINUTE: Unit = unit("minute", "minutes", 0, 59);
+/// The second of five fields.
+pub const HOUR: Unit = unit("hour", "hours", 0, 23);
+/// The third of five fields; `L` and `$` are the last day of the month.
+pub const DAY: Unit = unit("day", "days", 1, 31);
+/// The fourth of five fields.
+pub const MONTH: Unit = Unit { names: MONTHS, ..unit("month", "months", 1, 12) };
+/// The last of five fields.
+pub const WEEKDAY: Unit = Unit { names: WEEKDAYS, top: 6, ..unit("weekday", "weekdays", 0, 7) };
+/// Of a schedule with seven fields; the `cron` crate's bounds.
+pub const YEAR: Unit = unit("year", "years", 1970, 2100);
+
+const MONTHS: &[(&str, &str)] = &[
+    ("jan", "january"),
+    ("feb", "february"),
+    ("mar", "march"),
+    ("apr", "april"),
+    ("may", "may"),
+    ("jun", "june"),
+    ("jul", "july"),
+    ("aug", "august"),
+    ("sep", "september"),
+    ("oct", "october"),
+    ("nov", "november"),
+    ("dec", "december"),
+];
+
+const WEEKDAYS: &[(&str, &str)] = &[
+    ("sun", "sunday"),
+    ("mon", "monday"),
+    ("tue", "tuesday"),
+    ("wed", "wednesday"),
+    ("thu", "thursday"),
+    ("fri", "friday"),
+    ("sat", "saturday"),
+];
+
+/// Where a piece of text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u32,
+    /// The byte of the line it begins at, from 0.
+    pub column: usize,
+}
+
+/// What one field selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Bit N for value N; for days, bit 0 is the last day of the month.
+    pub bits: u64,
+    /// The text begins with `*`, whatever follows: Vixie's star flag.
+    pub star: bool,
+}
+
+/// Reads a field of any unit but years. Warnings are added to `warnings`.
+pub fn parse(
+    text: &[u8],
+    unit: &'static Unit,
+    place: Place,
+    dice: &mut Dice<'_>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Field, Diagnostic> {
+    if text == b"*" {
+        let all = Item::Values { from: unit.first, to: unit.top, step: 1 };
+        return Ok(Field { bits: all.bits(), star: true });
+    }
+    let mut bits = 0;
+    let mut reader = Reader { text, at: 0, unit, place, dice, warnings };
+    reader.items(&mut |item| bits |= item.bits())?;
+    if *unit == WEEKDAY {
+        bits = (bits | bits >> 7) & 0x7f;
+    }
+    Ok(Field { bits, star: text.first() == Some(&b'*') })
+}
+
+/// Reads a field of years: the years themselves, in order.
+pub fn years(
+    text: &[u8],
+    place: Place,
+    dice: &mut Dice<'_>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<u32>, Diagnostic> {
+    let mut years = Vec::new();
+    let mut reader = Reader { text, at: 0, unit: &YEAR, place, dice, warnings };
+    reader.items(&mut |item| {
+        if let Item::Values { from, to, step } = item {
+            years.extend((from..=to).step_by(step as usize));
+        }
+        // No more years than there are, however long the field is.
+        if years.len() > 4096 {
+            years.sort_unstable();
+            years.dedup();
+        }
+    })?;
+    years.sort_unstable();
+    years.dedup();
+    Ok(years)
+}
+
+/// Whether a word could be meant as a field: nothing but numbers, names, and the signs between them.
+pub fn looks_like_one(word: &[u8]) -> bool {
+    let sign = |byte: &u8| b"*,-/~$?#".contains(byte);
+    let known = |part: &[u8]| {
+        part.iter().all(u8::is_ascii_digit)
+            || part == b"L"
+            || [MONTHS, WEEKDAYS].iter().any(|names| named(part, names).is_some())
+    };
+    !matches!(word.first(), None | Some(b'-' | b'/' | b'#' | b'$')) && word.split(sign).all(known)
+}
+
+/// Some of a field's values.
+#[derive(Clone, Copy)]
+enum Item {
+    /// Every `step`th from `from` to `to`; `step` is at least 1.
+    Values { from: u32, to: u32, step: u32 },
+    /// The last day of the month.
+    LastDay,
+}
+
+impl Item {
+    fn bits(self) -> u64 {
+        match self {
+            Item::Values { from, to, step: 1 } => (u64::MAX >> (63 - (to - from))) << from,
+            Item::Values { from, to, step } => {
+                (from..=to).step_by(step as usize).fold(0, |bits, value| bits | 1 << value)
+            }
+            Item::LastDay => 1,
+        }
+    }
+}
+
+struct Reader<'r, 'd> {
+    text: &'r [u8],
+    at: usize,
+    unit: &'static Unit,
+    place: Place,
+    dice: &'r mut Dice<'d>,
+    warnings: &'r mut Vec<Diagnostic>,
+}
+
+impl Reader<'_, '_> {
+    fn items(&mut self, select: &mut dyn FnMut(Item)) -> Result<(), Diagnostic> {
+        loop {
+            select(self.item()?);
+            match self.peek() {
+                None => return Ok(()),
+                Some(b',') => self.at += 1,
+                Some(_) => return Err(self.stray()),
+            }
+        }
+    }
+
+    fn item(&mut self) -> Result<Item, Diagnostic> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'*') => {
+                self.at += 1;
+                self.stepped(start, self.unit.first, self.unit.top)
+            }
+            Some(b'~') => self.drawn(start, self.unit.first),
+            Some(b'L' | b'$') if *self.unit == DAY && self.rest_of_item() == 1 => {
+                self.at += 1;
+                Ok(Item::LastDay)
+            }
+            _ => {
+                let from = self.value()?;
+                match self.peek() {
+                    Some(b'-') => {
+                        self.at += 1;
+                        let to = self.value()?;
+                        self.range(start, from, to)
+                    }
+                    Some(b'~') => self.drawn(start, from),
+                    Some(b'/') => Err(self.step_after_one_value(start, from)),
+                    _ => Ok(Item::Values { from, to: from, step: 1 }),
+                }
+            }
+        }
+    }
+
+    fn range(&mut self, start: usize, from: u32, to: u32) -> Result<Item, Diagnostic> {
+        if from <= to {
+            return self.stepped(start, from, to);
+        }
+        if *self.unit == WEEKDAY && to == 0 && from <= 7 {
+            // cronie's reading of `fri-sun`, shared by every cron that does not reject it.
+            return self.stepped(start, from, 7);
+        }
+        let end = self.at;
+        let step = self.step()?.unwrap_or(1);
+        let help = self.wrapped(&self.text[start..end], from, to, step);
+        let text = self.shown(start..self.at);
+        Err(self
+            .error("E004", start..self.at, format!("range `{text}` ends before it begins"))
+            .label("it would never match")
+            .help(format!("write `{help}` to go on past the end")))
+    }
+
+    /// What to write for a range that wraps around: two ranges, or with a step the values themselves.
+    fn wrapped(&self, range: &[u8], from: u32, to: u32, step: u32) -> String {
+        let unit = self.unit;
+        if step > 1 {
+            let size = unit.top - unit.first + 1;
+            let values = (from..=to + size).step_by(step as usize);
+            let names: Vec<String> = values
+                .map(|value| ((value - unit.first) % size + unit.first).to_string())
+                .collect();
+            return names.join(",");
+        }
+        let named = range.first().is_some_and(u8::is_ascii_alphabetic);
+        let name = |value: u32| match unit.names.get((value - unit.first) as usize) {
+            Some((short, _)) if named => (*short).to_owned(),
+            _ => value.to_string(),
+        };
+        let span = |from: u32, to: u32| {
+            if from == to { name(from) } else { format!("{}-{}", name(from), name(to)) }
+        };
+        if from > unit.top {
+            return span(unit.first, to);
+        }
+        format!("{},{}", span(from, unit.top), span(unit.first, to))
+    }
+
+    /// The values from `from` to `to`, with the step that may follow.
+    fn stepped(&mut self, start: usize, from: u32, to: u32) -> Result<Item, Diagnostic> {
+        let Some(step) = self.step()? else { return Ok(Item::Values { from, to, step: 1 }) };
+        if step > to - from && to > from {
+            let text = self.shown(start..self.at);
+            let only = format!("only {} {from} is selected", self.unit.singular);
+            let message = format!("the step of `{text}` is longer than its range");
+            self.warn("W031", start..self.at, message, only);
+        } else if self.text[start] == b'*' {
+            self.check_even(start, step);
+        }
+        Ok(Item::Values { from, to, step })
+    }
+
+    /// `*/35` restarts at each full hour, which people tend to forget.
+    fn check_even(&mut self, start: usize, step: u32) {
+        let unit = self.unit;
+        let size = unit.top - unit.first + 1;
+        if ![SECOND, MINUTE, HOUR].contains(unit) || size.is_multiple_of(step) {
+            return;
+        }
+        let last = (size - 1) / step * step;
+        let (colon, width) = if *unit == HOUR { ("", 0) } else { (":", 2) };
+        let between = match last / step {
+            1 => " and ".to_owned(),
+            2 => format!(", {colon}{step:0width$} and "),
+            _ => format!(", {colon}{step:0width$} … "),
+        };
+        let label = format!(
+            "fires at {colon}{:0width$}{between}{colon}{last:0width$}: gaps of {step} and {} {}",
+            0,
+            size - last,
+            unit.plural
+        );
+        let text = self.shown(start..self.at);
+        let message = format!("`{text}` does not fire every {step} {}", unit.plural);
+        self.warn("W031", start..self.at, message, label);
+    }
+
+    /// What follows a `~`: a number from `from` on is drawn; with a step, the first of a row of them.
+    fn drawn(&mut self, start: usize, from: u32) -> Result<Item, Diagnostic> {
+        self.at += 1;
+        let to = match self.peek() {
+            None | Some(b',' | b'/') => self.unit.top,
+            Some(_) => self.value()?,
+        };
+        if from > to {
+            let text = self.shown(start..self.at);
+            let message = format!("range `{text}` ends before it begins");
+            return Err(self
+                .error("E004", start..self.at, message)
+                .help("begin with the smaller number"));
+        }
+        match self.step()? {
+            None => {
+                let value = self.dice.draw(from, to);
+                Ok(Item::Values { from: value, to: value, step: 1 })
+            }
+            Some(step) => {
+                let first = self.dice.draw(from, to.min(from.saturating_add(step - 1)));
+                Ok(Item::Values { from: first, to, step })
+            }
+        }
+    }
+
+    /// The number after `/`, if there is one.
+    fn step(&mut self) -> Result<Option<u32>, Diagnostic> {
+        if self.peek() != Some(b'/') {
+            return Ok(None);
+        }
+        let slash = self.at;
+        self.at += 1;
+        match self.number() {
+            Some(0) => Err(self
+                .error("E006", slash..self.at, "a step of 0 leads nowhere".to_owned())
+                .help("write `/1`, or leave the step out")),
+            Some(step) => Ok(Some(step)),
+            None => Err(self
+                .error("E002", slash..slash + 1, "no number after `/`".to_owned())
+                .help("write the step, as in `*/5`")),
+        }
+    }
+
+    fn step_after_one_value(&mut self, start: usize, value: u32) -> Diagnostic {
+        let step = match self.step() {
+            Ok(step) => step.unwrap_or(1),
+            Err(error) => return error,
+        };
+        let text = self.shown(start..self.at);
+        let help = format!("write `{value}-{}/{step}`, or just `{value}`", self.unit.top);
+        self.error("E013", start..self.at, format!("`{text}` has a step but no range"))
+            .label("crons disagree on what this means")
+            .help(help)
+    }
+
+    /// A number or a name.
+    fn value(&mut self) -> Result<u32, Diagnostic> {
+        let start = self.at;
+        if let Some(value) = self.number() {
+            let whole = start..self.at;
+            if (self.unit.first..=self.unit.last).contains(&value) {
+                return Ok(value);
+            }
+            return Err(self.out_of_range(whole));
+        }
+        let length =
+            self.text[start..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let word = &self.text[start..start + length];
+        self.at += length;
+        match named(word, self.unit.names) {
+            Some(index) => Ok(self.unit.first + index as u32),
+            None if length > 0 && !self.unit.names.is_empty() => Err(self.unknown_name(start)),
+            None => Err(self.not_a_value(start)),
+        }
+    }
+
+    /// Digits, if there are any; too large a number is only as large as fits.
+    fn number(&mut self) -> Option<u32> {
+        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit());
+        let start = self.at;
+        let value = digits.fold(0u32, |value, digit| {
+            self.at += 1;
+            value.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
+        });
+        (self.at > start).then_some(value)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    /// Bytes up to the next comma or the end.
+    fn rest_of_item(&self) -> usize {
+        self.text[self.at..].iter().take_while(|byte| **byte != b',').count()
+    }
+
+    fn shown(&self, range: std::ops::Range<usize>) -> String {
+        String::from_utf8_lossy(&self.text[range]).escape_debug().to_string()
+    }
+
+    fn error(
+        &self,
+        code: &'static str,
+        range: std::ops::Range<usize>,
+        message: String,
+    ) -> Diagnostic {
+        let column = self.place.column;
+        Diagnostic::error(code, self.place.line, column + range.start..column + range.end, message)
+    }
+
+    #[cold]
+    fn warn(
+        &mut self,
+        code: &'static str,
+        range: std::ops::Range<usize>,
+        message: String,
+        label: String,
+    ) {
+        let column = self.place.column;
+        let columns = column + range.start..column + range.end;
+        self.warnings
+            .push(Diagnostic::warning(code, self.place.line, columns, message).label(label));
+    }
+}
+
+/// What is said about wrong text.
+impl Reader<'_, '_> {
+    #[cold]
+    fn out_of_range(&self, range: std::ops::Range<usize>) -> Diagnostic {
+        let unit = self.unit;
+        let text = self.shown(range.clone());
+        let error = self
+            .error("E003", range, format!("{} {text} is out of range", unit.singular))
+            .label(format!("{} go from {} to {}", unit.plural, unit.first, unit.last));
+        match (unit.singular, text.trim_start_matches('0')) {
+            ("hour", "24") => error.help("midnight is hour 0"),
+            ("minute" | "second", "60") => {
+                error.help(format!("after 59 comes {} 0", unit.singular))
+            }
+            ("day", "") => error.help("the first day is 1; the last day of any month is `L`"),
+            _ => error,
+        }
+    }
+
+    #[cold]
+    fn unknown_name(&mut self, start: usize) -> Diagnostic {
+        let unit = self.unit;
+        let word = self.shown(start..self.at);
+        if *unit == WEEKDAY && word.eq_ignore_ascii_case("l") {
+            return self.not_a_value(start);
+        }
+        let error =
+            self.error("E005", start..self.at, format!("unknown {} \"{word}\"", unit.singular));
+        let names = unit.names.iter().flat_map(|(short, full)| [*short, *full]);
+        match nearest(&word, names) {
+            Some(name) => error.label(format!("did you mean `{name}`?")),
+            None => {
+                let names: Vec<&str> = unit.names.iter().map(|(short, _)| *short).collect();
+                error.help(format!("{} are {}", unit.plural, names.join(", ")))
+            }
+        }
+    }
+
+    /// Something stands where a number or a name is expected.
+    #[cold]
+    fn not_a_value(&mut self, start: usize) -> Diagnostic {
+        self.at = start;
+        let end = start + self.rest_of_item();
+        let unit = self.unit;
+        if end == start {
+            let around = start.saturating_sub(1)..self.text.len().min(start + 1);
+            return self
+                .error("E002", around, format!("a {} is missing here", unit.singular))
+                .help("no blanks, and nothing empty, between commas");
+        }
+        let text = self.shown(start..end);
+        let expected = if unit.names.is_empty() { "a number" } else { "a number or a name" };
+        let error = self
+            .error("E002", start..end, format!("`{text}` is not a {}", unit.singular))
+            .label(format!("{expected} from {} to {} is expected", unit.first, unit.last));
+        match self.text[start] {
+            b'?' => error.help("write `*`"),
+            b'-' => error.help("there are no negative numbers"),
+            _ => error,
+        }
+    }
+
+    /// Something follows a complete item.
+    #[cold]
+    fn stray(&self) -> Diagnostic {
+        let start =
+            self.text[..self.at].iter().rposition(|byte| *byte == b',').map_or(0, |at| at + 1);
+        let end = self.at + self.rest_of_item();
+        let item = self.shown(start..end);
+        let message = format!("`{item}` is not a {}", self.unit.singular);
+        let error = self.error("E002", self.at..end, message);
+        let weekday_in_days = |days: String, weekday: &str| {
+            format!(
+                "write `{days}` in the day field, `*` here, and begin the command with \
+                 `[ \"$(date +\\%w)\" = {weekday} ] &&`"
+            )
+        };
+        let before = self.shown(start..self.at);
+        let number = named(before.as_bytes(), self.unit.names).map_or(before, |at| at.to_string());
+        match (self.text[self.at], self.text.get(self.at + 1)) {
+            (b'#', Some(nth @ b'1'..=b'5')) if *self.unit == WEEKDAY => {
+                let first = u32::from(nth - b'1') * 7 + 1;
+                error
+                    .label("rat has no nth weekday")
+                    .help(weekday_in_days(format!("{first}-{}", (first + 6).min(31)), &number))
+            }
+            (b'L', None) if *self.unit == WEEKDAY => error
+                .label("rat has no last weekday")
+                .help("write `22-31` in the day field, `*` here, and let the command check `date`"),
+            (b'W', _) if *self.unit == DAY => error.label("rat has no nearest working day"),
+            _ if self.text[start] == b'*' => {
+                error.label("after `*` only a step like `/5` may follow")
+            }
+            _ => error
+                .label("nothing may follow here but `,`, `-`, `~` or `/`")
+                .help("Debian's cron reads what stands before it and drops the rest"),
+        }
+    }
+}
+
+fn named(word: &[u8], names: &[(&str, &str)]) -> Option<usize> {
+    names.iter().position(|(short, full)| {
+        word.eq_ignore_ascii_case(short.as_bytes()) || word.eq_ignore_ascii_case(full.as_bytes())
+    })
+}
+
+/// The word that is nearest, at most two edits away, and less than half of it.
+pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if word.len() > 16 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    let near = |name: &&str| edits(&word, name) <= 2.min(name.len().saturating_sub(1) / 2);
+    names.filter(near).min_by_key(|name| edits(&word, name))
+}
+
+/// Levenshtein's distance.
+fn edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,191 @@
+//! `rat next`, `rat check` and `rat explain` as programs: what is printed where, and the exit status.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::process::{Command, Output};
+
+fn rat(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rat")).args(arguments).env("TZ", "UTC").output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> File {
+        let path = std::env::temp_dir().join(format!("rat-next-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        File(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn entries_are_merged_in_time_order_each_in_its_own_zone() {
+    let file = File::new(
+        "merge",
+        "30 2 * * * a \"b\"\n0,30 2 * * * twice\nCRON_TZ=UTC\n30 6 * * * c%in\n@reboot never shown\n",
+    );
+    let output = rat(&[
+        "next",
+        "--crontab",
+        file.path(),
+        "--from",
+        "2026-03-08T01:00",
+        "--until",
+        "2026-03-09T07:00:00Z",
+        "--tz",
+        "America/New_York",
+        "--json",
+    ]);
+    assert_eq!(
+        stdout(&output),
+        r#"{"line":4,"command":"c","time":"2026-03-08T06:30:00+00:00"}
+{"line":1,"command":"a \"b\"","time":"2026-03-08T03:00:00-04:00"}
+{"line":2,"command":"twice","time":"2026-03-08T03:00:00-04:00"}
+{"line":2,"command":"twice","time":"2026-03-08T03:00:00-04:00"}
+{"line":2,"command":"twice","time":"2026-03-09T02:00:00-04:00"}
+{"line":1,"command":"a \"b\"","time":"2026-03-09T02:30:00-04:00"}
+{"line":2,"command":"twice","time":"2026-03-09T02:30:00-04:00"}
+{"line":4,"command":"c","time":"2026-03-09T06:30:00+00:00"}
+"#
+    );
+    assert!(output.status.success());
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn from_is_included_and_until_excluded() {
+    let range = |from: &str, until: &str| {
+        let output =
+            rat(&["next", "--expr", "0 * * * *", "--from", from, "--until", until, "--json"]);
+        assert!(output.status.success());
+        stdout(&output).lines().count()
+    };
+    assert_eq!(range("2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z"), 2);
+    assert_eq!(range("2026-01-01T00:00:01Z", "2026-01-01T02:00:01Z"), 2);
+    assert_eq!(range("2026-01-01T00:00:00.5Z", "2026-01-01T02:00:00Z"), 1);
+    assert_eq!(range("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"), 8760);
+    assert_eq!(range("2026-01-01", "2026-01-01"), 0);
+}
+
+#[test]
+fn bad_lines_are_shown_and_the_good_ones_still_previewed() {
+    let file = File::new("bad", "61 * * * * x\n0 0 * * * y\nCRON_TZ=No/Where\n0 0 * * * z\n");
+    let output = rat(&[
+        "next",
+        "--crontab",
+        file.path(),
+        "--from",
+        "2026-01-01",
+        "--until",
+        "2026-01-02",
+        "--json",
+    ]);
+    assert_eq!(
+        stdout(&output),
+        "{\"line\":2,\"command\":\"y\",\"time\":\"2026-01-01T00:00:00+00:00\"}\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("error[E003]: minute 61 is out of range"));
+    assert!(stderr(&output).contains("error[E022]: no such time zone: \"No/Where\""));
+}
+
+#[test]
+fn a_rejected_schedule_is_a_picture_and_exit_1() {
+    let output = rat(&["next", "--expr", "0 25 * * *"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("^^ hours go from 0 to 23"), "{}", stderr(&output));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    assert_eq!(rat(&["next", "--bogus"]).status.code(), Some(2));
+    assert_eq!(rat(&["bogus"]).status.code(), Some(2));
+    assert_eq!(rat(&["next", "--crontab", "x", "--expr", "y"]).status.code(), Some(2));
+    assert_eq!(rat(&["explain"]).status.code(), Some(2));
+}
+
+#[test]
+fn wrong_times_zones_and_files_exit_1() {
+    for arguments in [
+        &["next", "--expr", "@daily", "--from", "soon"][..],
+        &["next", "--expr", "@daily", "--tz", "No/Where"],
+        &["next", "--crontab", "/no/such/file"],
+        &["next"],
+        &["check", "/no/such/file"],
+        &["explain", "0 0 * *"],
+    ] {
+        let output = rat(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(!stderr(&output).is_empty());
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_end() {
+    let program = env!("CARGO_BIN_EXE_rat");
+    let script = format!("{program} next --expr '* * * * *' --until 9999-01-01 --json | head -n 1");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(stdout(&output).lines().count(), 1);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn check_shows_everything_and_exits_1_only_for_errors() {
+    let warned = File::new("warned", "*/7 * * * * x\n");
+    let output = rat(&["check", warned.path()]);
+    assert!(stdout(&output).contains("warning[W031]"));
+    assert_eq!(output.status.code(), Some(0));
+    let wrong = File::new("wrong", "* * * * 9 x\n");
+    let output = rat(&["check", "--json", warned.path(), wrong.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said[1]["code"], "E003");
+    assert_eq!(said[1]["line"], 1);
+    assert_eq!(said[1]["column"], 9);
+}
+
+#[test]
+fn explain_says_it_in_words_with_the_next_instants() {
+    let output = rat(&["explain", "0 9 13 * fri", "--tz", "Europe/Berlin"]);
+    assert!(output.status.success());
+    let text = stdout(&output);
+    assert!(text.starts_with("At 09:00, on the 13th of every month and also on every Friday.\n"));
+    assert!(text.contains("  next  "), "{text}");
+    assert!(text.contains("warning[W032]"), "{text}");
+}
+
+#[test]
+fn thousands_of_entries_over_a_day_are_printed_whole() {
+    let text = "*/10 * * * * x\n".repeat(3000);
+    let file = File::new("many", &text);
+    let output = rat(&[
+        "next",
+        "--crontab",
+        file.path(),
+        "--from",
+        "2026-01-01",
+        "--until",
+        "2026-01-02",
+        "--json",
+    ]);
+    assert_eq!(stdout(&output).lines().count(), 3000 * 144);
+}

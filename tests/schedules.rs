@@ -1,0 +1,368 @@
+//! When schedules are due: a golden table, every clock change of many zones against a scan minute by minute,
+//! and the `cron` crate as a second opinion.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fmt::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use rat::plan::civil::{Fixed, Offsets, Timestamp, meaning, reading};
+use rat::plan::schedule::{Calendar, Due, Schedule, selects};
+use rat::syntax::expression::schedule;
+use rat::syntax::seed::Seed;
+use rat::zone::Zone;
+
+fn calendar(text: &str) -> Calendar {
+    match schedule(text, &Seed::default()) {
+        Ok(Schedule::Calendar(calendar)) => calendar,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn next(schedule: &Schedule, after: Timestamp, zone: &Zone) -> Option<Due> {
+    match schedule {
+        Schedule::Calendar(calendar) => calendar.next_after(after, zone),
+        Schedule::Seconds(seconds) => seconds.next_after(after, zone),
+        Schedule::Reboot | Schedule::Every(_) => None,
+    }
+}
+
+/// A line is `SCHEDULE | ZONE | FROM | HOW MANY | what is due from then on`.
+#[test]
+fn the_golden_table_holds() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/schedules.txt");
+    let table = std::fs::read_to_string(path).unwrap();
+    let is = table.lines().fold(String::new(), |is, line| is + &due_line(line) + "\n");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &is).unwrap();
+        return;
+    }
+    for (was, is) in table.lines().zip(is.lines()) {
+        assert_eq!(was, is);
+    }
+}
+
+fn due_line(line: &str) -> String {
+    if line.starts_with('#') || line.is_empty() {
+        return line.to_owned();
+    }
+    let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+    let [text, zone_name, from, many, ..] = columns.as_slice() else { panic!("{line}") };
+    let zone = Zone::named(zone_name).unwrap();
+    let civil = chrono::NaiveDateTime::parse_from_str(from, "%Y-%m-%dT%H:%M").unwrap();
+    let mut after = meaning(&zone, civil).instant() - TimeDelta::seconds(1);
+    let mut is = format!("{text} | {zone_name} | {from} | {many} |");
+    let schedule = match schedule(text, &Seed::default()) {
+        Ok(schedule) => schedule,
+        Err(error) => return format!("{is} {}: {}", error.code, error.message),
+    };
+    for _ in 0..many.parse().unwrap() {
+        let Some(due) = next(&schedule, after, &zone) else {
+            is += " never";
+            break;
+        };
+        write!(is, " {}", due.at.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z")).unwrap();
+        if due.times > 1 {
+            write!(is, " x{}", due.times).unwrap();
+        }
+        after = due.at;
+    }
+    is
+}
+
+/// Marsaglia's xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn field(&mut self, first: u64, last: u64) -> String {
+        let mut value = || first + self.below(last - first + 1);
+        let (a, b) = (value(), value());
+        let (low, high) = (a.min(b), a.max(b));
+        let step = 1 + self.below(last);
+        match self.below(9) {
+            0..=2 => "*".to_owned(),
+            3 => format!("*/{step}"),
+            4 => format!("{low}-{high}"),
+            5 => format!("{low}-{high}/{step}"),
+            6 => format!("{a},{b}"),
+            7 => format!("*,{a}"),
+            _ => a.to_string(),
+        }
+    }
+
+    /// One that is often due within hours of a civil instant: any other would hardly ever test it.
+    fn expression_near(&mut self, civil: i64) -> String {
+        let hour = civil.div_euclid(3600).rem_euclid(24);
+        let near = |hour: i64| hour.rem_euclid(24);
+        let hours = match self.below(6) {
+            0 => "*".to_owned(),
+            1 => format!("*/{}", 1 + self.below(4)),
+            2 => "0-23".to_owned(),
+            3 => format!("{},{}", near(hour - 1), near(hour + 1)),
+            _ => near(hour - 2 + self.below(5) as i64).to_string(),
+        };
+        let days = match self.below(4) {
+            0 => format!("{} * {}", self.field(1, 31), self.field(0, 7)),
+            _ => "* * *".to_owned(),
+        };
+        format!("{} {hours} {days}", self.field(0, 59))
+    }
+
+    fn expression(&mut self) -> String {
+        let day = if self.below(8) == 0 { "L".to_owned() } else { self.field(1, 31) };
+        format!(
+            "{} {} {day} {} {}",
+            self.field(0, 59),
+            self.field(0, 23),
+            self.field(1, 12),
+            self.field(0, 7)
+        )
+    }
+}
+
+/// The rule itself, minute by minute: wildcard jobs by the clock, the others each reading once. `due` holds
+/// each instant as often as it is due.
+fn scan(calendar: &Calendar, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
+    scan_every(60, calendar, zone, from, until)
+}
+
+/// The same for a calendar that is only ever due at multiples of `unit` seconds of civil time.
+fn scan_every(
+    unit: i64,
+    calendar: &Calendar,
+    zone: &dyn Offsets,
+    from: i64,
+    until: i64,
+) -> Vec<i64> {
+    let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+    let shows = |instant| reading(zone, at(instant));
+    let selected = |civil: chrono::NaiveDateTime| {
+        civil.and_utc().timestamp() % 60 == 0 && selects(calendar, civil)
+    };
+    let mut due = Vec::new();
+    for instant in candidates(unit, zone, from, until) {
+        let civil = shows(instant);
+        let before = shows(instant - 1);
+        let change = (civil - before).num_seconds() - 1;
+        if change > 0 && change < 3 * 3600 && !calendar.is_wildcard() {
+            due.extend(
+                (1..=change)
+                    .filter(|second| selected(before + TimeDelta::seconds(*second)))
+                    .map(|_| instant),
+            );
+        }
+        if !selected(civil) {
+            continue;
+        }
+        let again = !calendar.is_wildcard()
+            && matches!(meaning(zone, civil), rat::plan::civil::Meaning::Twice(first, second)
+                if second.timestamp() == instant && (second - first).num_seconds() <= 3 * 3600);
+        if !again {
+            due.push(instant);
+        }
+    }
+    due
+}
+
+/// The instants at which a civil unit begins or the clock changes: nothing else can be due.
+fn candidates(unit: i64, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
+    let mut instants = Vec::new();
+    let mut at = from;
+    while at < until {
+        let span = zone.span_at(at);
+        instants.push(at);
+        let next = at + unit - (at + span.offset).rem_euclid(unit);
+        instants.extend((next..span.ends.min(until)).step_by(unit as usize));
+        at = span.ends;
+    }
+    instants
+}
+
+fn chain(calendar: &Calendar, zone: &dyn Offsets, from: i64, until: i64) -> Vec<i64> {
+    let mut due = Vec::new();
+    let mut after = from - 1;
+    while let Some(next) = calendar.next_after(DateTime::from_timestamp(after, 0).unwrap(), zone) {
+        after = next.at.timestamp();
+        if after >= until {
+            break;
+        }
+        due.extend(std::iter::repeat_n(after, next.times as usize));
+    }
+    due
+}
+
+const ZONES: &[&str] = &[
+    "America/New_York",
+    "Europe/Berlin",
+    "Europe/Dublin",
+    "Australia/Lord_Howe",
+    "Africa/Cairo",
+    "Asia/Beirut",
+    "America/Santiago",
+    "America/Havana",
+    "America/Sao_Paulo",
+    "Pacific/Apia",
+    "Antarctica/Casey",
+    "Antarctica/Troll",
+    "Africa/Casablanca",
+    "Africa/Monrovia",
+    "Asia/Kathmandu",
+    "Asia/Tehran",
+    "Asia/Gaza",
+    "America/Caracas",
+    "Pacific/Kiritimati",
+    "Europe/Moscow",
+];
+
+#[test]
+fn at_every_clock_change_next_equals_a_scan() {
+    let mut random = Random(0x5eed_0001);
+    let end = DateTime::parse_from_rfc3339("2100-01-01T00:00:00Z").unwrap().timestamp();
+    let mut changes = 0;
+    for name in ZONES {
+        let zone = Zone::named(name).unwrap();
+        let mut at = zone.span_at(0).ends;
+        while at < end {
+            changes += 1;
+            let (from, until) = (at - 5400, at + 4 * 3600);
+            let calendar = calendar(&random.expression_near(zone.span_at(at).offset + at));
+            assert_eq!(
+                chain(&calendar, &zone, from, until),
+                scan(&calendar, &zone, from, until),
+                "{calendar:?} in {name} from {from}"
+            );
+            at = zone.span_at(at).ends;
+        }
+    }
+    assert!(changes > 1000, "{changes}");
+}
+
+#[test]
+fn a_rare_schedule_is_found_beyond_many_clock_changes() {
+    let mut random = Random(0x5eed_0005);
+    for name in ZONES {
+        let zone = Zone::named(name).unwrap();
+        for _ in 0..12 {
+            let from = random.below(3_000_000_000) as i64;
+            // Half of them on a day of a clock change, where all of it can go wrong.
+            let change = zone.span_at(from).ends.min(4_000_000_000) + zone.span_at(from).offset;
+            let day = DateTime::from_timestamp(change, 0).unwrap();
+            let (day, month) = match random.below(2) {
+                0 => (day.format("%-d").to_string(), day.format("%-m").to_string()),
+                _ => (random.field(1, 31), random.field(1, 12)),
+            };
+            let (hours, weekdays) = (random.field(0, 23), random.field(0, 7));
+            let weekdays = if random.below(3) == 0 { weekdays } else { "*".to_owned() };
+            let text = format!("0 {hours} {day} {month} {weekdays}");
+            let (calendar, until) = (calendar(&text), from + 900 * 86_400);
+            assert_eq!(
+                chain(&calendar, &zone, from, until),
+                scan_every(3600, &calendar, &zone, from, until),
+                "{text} in {name} from {from}"
+            );
+        }
+    }
+}
+
+#[test]
+fn over_forty_days_next_equals_a_scan_of_minutes() {
+    let mut random = Random(0x5eed_0002);
+    let utc = Fixed { offset: 0 };
+    for _ in 0..300 {
+        let text = random.expression();
+        let calendar = calendar(&text);
+        let from = random.below(4_000_000_000) as i64;
+        let until = from + 40 * 86_400;
+        let first = (from + 59) / 60 * 60;
+        let scanned: Vec<i64> = (first..until)
+            .step_by(60)
+            .filter(|at| selects(&calendar, DateTime::from_timestamp(*at, 0).unwrap().naive_utc()))
+            .collect();
+        assert_eq!(chain(&calendar, &utc, from, until), scanned, "{text} from {from}");
+    }
+}
+
+#[test]
+fn the_cron_crate_agrees() {
+    let mut random = Random(0x5eed_0003);
+    let utc = Fixed { offset: 0 };
+    for _ in 0..2500 {
+        // The crate has no last day of a month.
+        let text = random.expression().replace('L', "31");
+        let calendar = calendar(&text);
+        let from = DateTime::from_timestamp(random.below(3_500_000_000) as i64, 0).unwrap();
+        let Ok(Schedule::Seconds(seconds)) = schedule(&format!("0 {text} *"), &Seed::default())
+        else {
+            panic!("{text}")
+        };
+        let (mut own, mut other) = (from, from);
+        for _ in 0..5 {
+            let next = calendar.next_after(own, &utc).map(|due| due.at);
+            // The crate ends with the year 2100.
+            let next =
+                next.filter(|at| *at < DateTime::<Utc>::from_timestamp(4_133_980_800, 0).unwrap());
+            assert_eq!(
+                next,
+                seconds.next_after(other, &utc).map(|due| due.at),
+                "{text} after {own}"
+            );
+            let Some(at) = next else { break };
+            (own, other) = (at, at);
+        }
+    }
+}
+
+#[test]
+fn a_schedule_that_is_never_due_is_known_at_once() {
+    let mut random = Random(0x5eed_0004);
+    let start = DateTime::from_timestamp(0, 0).unwrap();
+    let mut never = 0;
+    for _ in 0..3000 {
+        let (day, month) = (28 + random.below(4), 1 + random.below(12));
+        let weekday = random.field(0, 7);
+        let text = format!("0 0 {day} {month} {weekday}");
+        let calendar = calendar(&text);
+        let due = calendar.next_after(start, &Fixed { offset: 0 });
+        assert_eq!(due.is_none(), calendar.is_never_due(), "{text}");
+        never += u32::from(due.is_none());
+    }
+    assert!(never > 100, "{never}");
+}
+
+#[test]
+fn a_calendar_takes_24_bytes() {
+    assert_eq!(size_of::<Calendar>(), 24);
+}
+
+#[test]
+fn a_tilde_draws_the_same_every_time_and_differs_between_machines() {
+    let on = |host: &str| {
+        let seed = Seed { host: host.to_owned(), owner: "anna".to_owned() };
+        match schedule("~ ~ * * *", &seed) {
+            Ok(Schedule::Calendar(calendar)) => (calendar.minutes, calendar.hours),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(on("a"), on("a"));
+    let drawn: std::collections::HashSet<_> = (0..200).map(|host| on(&host.to_string())).collect();
+    assert!(drawn.len() > 150, "{}", drawn.len());
+    for text in ["~", "10~", "~10", "10~20", "~/15", "0~59/15", "7~7"] {
+        for host in 0..50 {
+            let seed = Seed { host: host.to_string(), owner: String::new() };
+            let Ok(Schedule::Calendar(calendar)) = schedule(&format!("{text} * * * *"), &seed)
+            else {
+                panic!("{text}")
+            };
+            let count = calendar.minutes.count_ones();
+            assert_eq!(count, if text.contains('/') { 4 } else { 1 }, "{text}");
+            assert!(!calendar.stars().minute);
+        }
+    }
+}

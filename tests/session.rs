@@ -1,0 +1,633 @@
+//! The process around one run, from outside: a real fork server, real sessions, real jobs. ratd's part is
+//! played by the test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, Uid, User, mkfifo};
+
+use rat::plan::job::{JobId, Kind, Recipe};
+use rat::plan::run::{Order, Outcome, Report, Run, RunId, Trigger};
+use rat::plan::text::Text;
+use rat::session::frame::{Answer, Answers, encode_order};
+use rat::session::report::{self, Found};
+use rat::session::server;
+use rat::sys::lock;
+
+/// Long enough for any machine; reached only by a test that fails.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A fork server with a directory of its own. Both end with it.
+struct Bench {
+    directory: PathBuf,
+    socket: Option<UnixStream>,
+    pid: Pid,
+    own: u64,
+    arrivals: Inotify,
+    next: Cell<u64>,
+}
+
+impl Bench {
+    fn new(name: &str) -> Bench {
+        let directory =
+            std::env::temp_dir().join(format!("rat-session-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777)).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_ratd"));
+        let server = server::start_program(program, &directory.join("run"), true).unwrap();
+        let socket = UnixStream::from(server.socket);
+        let Answer::Ready { server: own } = next_answer(&socket) else { panic!("not ready") };
+        let arrivals = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
+        let interesting = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+        arrivals.add_watch(&directory.join("run/runs"), interesting).unwrap();
+        let next = Cell::new(1000);
+        Bench { directory, socket: Some(socket), pid: server.pid, own, arrivals, next }
+    }
+
+    fn order(&self, kind: Kind, command: &str) -> Order {
+        let id = RunId(self.next.get());
+        self.next.set(id.0 + 1);
+        Order {
+            run: Run {
+                id,
+                job: JobId("0123456789abcdef".to_owned()),
+                name: "job".to_owned(),
+                owner: me(),
+                due: Default::default(),
+                trigger: Trigger::Schedule,
+            },
+            recipe: Recipe {
+                kind,
+                command: Text::from(command),
+                input: None,
+                environment: [].into(),
+                directory: Some(Text(self.directory.to_str().unwrap().into())),
+                umask: None,
+            },
+            keep_output: 64 << 10,
+            echo: false,
+        }
+    }
+
+    fn send(&self, order: &Order) {
+        self.socket.as_ref().unwrap().write_all_blocking(&encode_order(order).unwrap());
+    }
+
+    fn path(&self, order: &Order) -> PathBuf {
+        self.directory.join("run/runs").join(order.run.id.to_string())
+    }
+
+    /// What is found of the run once it is no longer alive.
+    fn await_end(&self, order: &Order) -> Found {
+        let started = Instant::now();
+        loop {
+            match report::read(&self.path(order)) {
+                Ok(Found::Alive(_)) => {}
+                Ok(found) => return found,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => panic!("{error}"),
+            }
+            let left = DEADLINE.saturating_sub(started.elapsed());
+            assert!(!left.is_zero(), "no end of {:?}", order.recipe.command);
+            await_input(&self.arrivals, left);
+            let _ = self.arrivals.read_events();
+        }
+    }
+
+    fn run(&self, order: &Order) -> Report {
+        self.send(order);
+        self.report(order)
+    }
+
+    fn report(&self, order: &Order) -> Report {
+        match self.await_end(order) {
+            Found::Ended(report) => *report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The output of a command that must succeed.
+    fn output_of(&self, kind: Kind, command: &str) -> String {
+        self.output(&self.order(kind, command))
+    }
+
+    fn output(&self, order: &Order) -> String {
+        let report = self.run(order);
+        assert_eq!(report.outcome, Outcome::Exited(0), "{}", report.output.shown());
+        report.output.shown().into_owned()
+    }
+
+    fn outcome(&self, order: &Order) -> Outcome {
+        self.run(order).outcome
+    }
+
+    /// A named pipe that a job and the test meet at: opening it waits for the other.
+    fn meeting(&self, name: &str) -> PathBuf {
+        let path = self.directory.join(name);
+        mkfifo(&path, Mode::from_bits_truncate(0o666)).unwrap();
+        path
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.socket = None;
+        let _ = waitpid(self.pid, None);
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+trait WriteAllBlocking {
+    fn write_all_blocking(&self, bytes: &[u8]);
+}
+
+impl WriteAllBlocking for UnixStream {
+    fn write_all_blocking(&self, bytes: &[u8]) {
+        self.set_nonblocking(false).unwrap();
+        (&*self).write_all(bytes).unwrap();
+        self.set_nonblocking(true).unwrap();
+    }
+}
+
+fn await_input(from: &impl AsFd, at_most: Duration) {
+    let timeout = PollTimeout::try_from(at_most).unwrap();
+    poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], timeout).unwrap();
+}
+
+fn next_answer(mut socket: &UnixStream) -> Answer {
+    let mut answers = Answers::default();
+    loop {
+        await_input(socket, DEADLINE);
+        let mut byte = [0];
+        assert_eq!(socket.read(&mut byte).unwrap(), 1, "the fork server is gone");
+        answers.push(&byte);
+        if let Some(answer) = answers.next_answer().unwrap() {
+            return answer;
+        }
+    }
+}
+
+fn me() -> String {
+    User::from_uid(Uid::effective()).unwrap().unwrap().name
+}
+
+/// Whether the test can go on; says why not where it cannot.
+fn is_root() -> bool {
+    if !Uid::effective().is_root() {
+        println!("skipped: needs root");
+    }
+    Uid::effective().is_root()
+}
+
+fn nobody() -> User {
+    User::from_name("nobody").unwrap().unwrap()
+}
+
+#[test]
+fn an_exit_status_and_a_signal_are_told_apart() {
+    let bench = Bench::new("status");
+    for (command, expected) in [
+        ("exit 0", Outcome::Exited(0)),
+        ("exit 7", Outcome::Exited(7)),
+        ("exit 143", Outcome::Exited(143)),
+        ("kill -TERM $$", Outcome::Killed(15)),
+        ("kill -KILL $$", Outcome::Killed(9)),
+        ("exec >&- 2>&-; exit 3", Outcome::Exited(3)),
+        ("no-such-command-of-ours", Outcome::Exited(127)),
+    ] {
+        assert_eq!(bench.outcome(&bench.order(Kind::Entry, command)), expected, "{command}");
+    }
+}
+
+#[test]
+fn usage_and_times_are_those_of_the_run() {
+    let bench = Bench::new("usage");
+    let command = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
+    let report = bench.run(&bench.order(Kind::Entry, command));
+    assert!(report.usage.user_microseconds > 0, "{:?}", report.usage);
+    assert!(report.usage.max_rss_kib > 100, "{:?}", report.usage);
+    assert!(report.started.timestamp() > 1_500_000_000);
+    assert!(report.ended >= report.started);
+}
+
+#[test]
+fn output_and_errors_are_one_in_their_order() {
+    let bench = Bench::new("order");
+    let command = "echo a; echo b >&2; echo c; printf d >&2";
+    assert_eq!(bench.output_of(Kind::Entry, command), "a\nb\nc\nd");
+}
+
+#[test]
+fn long_output_is_cut_in_the_middle_and_counted() {
+    let bench = Bench::new("cut");
+    let mut order =
+        bench.order(Kind::Entry, "printf first; head -c 1000000 /dev/zero; printf lastword");
+    order.keep_output = 20;
+    let report = bench.run(&order);
+    assert_eq!(report.output_bytes, 1_000_013);
+    let output = report.output.shown().into_owned();
+    assert!(output.starts_with("first\n[rat: 999993 bytes left out]\n\0\0"), "{output:?}");
+    assert!(output.ends_with("\0lastword"), "{output:?}");
+}
+
+#[test]
+fn input_is_read_whole_and_nobody_waits_for_a_reader() {
+    let bench = Bench::new("input");
+    let mut order = bench.order(Kind::Entry, "cat");
+    order.recipe.input = Some(Text::from("one\ntwo\n"));
+    assert_eq!(bench.output(&order), "one\ntwo\n");
+    let mut unread = bench.order(Kind::Entry, "true");
+    unread.recipe.input = Some(Text(vec![b'x'; 1 << 20]));
+    assert_eq!(bench.outcome(&unread), Outcome::Exited(0));
+    assert_eq!(bench.output_of(Kind::Entry, "readlink /proc/self/fd/0"), "/dev/null\n");
+}
+
+#[test]
+fn the_environment_is_exact() {
+    let bench = Bench::new("environment");
+    let mut entry = bench.order(Kind::Entry, "exec env");
+    entry.recipe.environment = [
+        (Text::from("HOME"), Text::from("/")),
+        (Text::from("LOGNAME"), Text::from("somebody")),
+        (Text::from("A"), Text::from("b c")),
+    ]
+    .into();
+    let path = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+    let me = me();
+    let mut expected: Vec<_> = format!("A=b c|HOME=/|LOGNAME={me}|{path}|SHELL=/bin/sh|USER={me}")
+        .split('|')
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(without_pwd(&bench.output(&entry)), expected);
+    let mut at = bench.order(Kind::At, "/usr/bin/env");
+    at.recipe.environment = [(Text::from("LOGNAME"), Text::from("captured"))].into();
+    expected = vec!["LOGNAME=captured".to_owned()];
+    assert_eq!(without_pwd(&bench.output(&at)), expected);
+}
+
+/// Sorted, and without what the shell itself adds.
+fn without_pwd(environment: &str) -> Vec<String> {
+    let mut lines: Vec<_> = environment
+        .lines()
+        .filter(|line| !["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own)))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_shell_of_the_crontab_runs_the_command_under_its_own_name() {
+    let bench = Bench::new("shell");
+    let command = "tr '\\0' '\\n' < /proc/$$/cmdline";
+    let plain = format!("/bin/sh\n-c\n{command}; true\n");
+    assert_eq!(bench.output_of(Kind::Entry, &format!("{command}; true")), plain);
+    let mut other = bench.order(Kind::Entry, "never");
+    other.recipe.environment = [(Text::from("SHELL"), Text::from("/bin/echo"))].into();
+    assert_eq!(bench.output(&other), "-c never\n");
+    let mut period = bench.order(Kind::Period, "echo ran");
+    period.recipe.environment = other.recipe.environment.clone();
+    assert_eq!(bench.output(&period), "ran\n");
+}
+
+#[test]
+fn umask_and_directory_are_the_recipes() {
+    let bench = Bench::new("directory");
+    let mut order = bench.order(Kind::At, "umask; pwd");
+    order.recipe.umask = Some(0o27);
+    order.recipe.directory = Some(Text::from("/usr"));
+    assert_eq!(bench.output(&order), "0027\n/usr\n");
+    let mut home = bench.order(Kind::Entry, "pwd");
+    home.recipe.directory = None;
+    home.recipe.environment = [(Text::from("HOME"), Text::from("/usr"))].into();
+    assert_eq!(bench.output(&home), "/usr\n");
+    let mut period = bench.order(Kind::Period, "pwd");
+    period.recipe.directory = None;
+    assert_eq!(bench.output(&period), "/\n");
+}
+
+#[test]
+fn a_missing_directory_stops_an_at_job_but_no_entry() {
+    let bench = Bench::new("missing");
+    let why = "rat: cannot change to /no/such: No such file or directory";
+    let mut at = bench.order(Kind::At, "echo ran");
+    at.recipe.directory = Some(Text::from("/no/such"));
+    let report = bench.run(&at);
+    assert_eq!(report.outcome, Outcome::Exited(1));
+    assert_eq!(report.output.shown(), format!("{why}\nExecution directory inaccessible\n"));
+    let mut entry = bench.order(Kind::Entry, "pwd");
+    entry.recipe.directory = Some(Text::from("/no/such"));
+    assert_eq!(bench.output(&entry), format!("{why}; running in /\n/\n"));
+}
+
+#[test]
+fn no_descriptor_leaks_into_a_job() {
+    let bench = Bench::new("descriptors");
+    let list = "ls /proc/self/fd | tr '\\n' ' '";
+    // 3 is ls's own, of the directory it lists.
+    assert_eq!(bench.output_of(Kind::Entry, list), "0 1 2 3 ");
+    assert_eq!(bench.output_of(Kind::At, list), "0 1 2 3 ");
+    let names = bench.output_of(Kind::Entry, "readlink /proc/self/fd/1 /proc/self/fd/2");
+    let names: Vec<_> = names.lines().collect();
+    assert_eq!(names[0], names[1]);
+    assert!(names[0].starts_with("pipe:"));
+}
+
+#[test]
+fn signals_are_as_a_program_expects_them() {
+    let bench = Bench::new("signals");
+    let shown = bench.output_of(Kind::Entry, "exec grep -E '^Sig(Blk|Ign)' /proc/self/status");
+    assert_eq!(shown, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+#[test]
+fn a_job_leads_a_session_of_its_own() {
+    let bench = Bench::new("leader");
+    // Fields 4 to 6 of stat: parent, process group, session.
+    let shown = bench.output_of(Kind::Entry, "echo $$; cut -d' ' -f5,6,7 /proc/$$/stat; true");
+    let pid = shown.lines().next().unwrap();
+    assert_eq!(shown, format!("{pid}\n{pid} {pid} 0\n"));
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let bench = Bench::new("refused");
+    let mut unknown = bench.order(Kind::Entry, "true");
+    unknown.run.owner = "no-such-user-of-ours".to_owned();
+    let mut shell = bench.order(Kind::Entry, "true");
+    shell.recipe.environment = [(Text::from("SHELL"), Text::from("/bin/no-such-shell"))].into();
+    let nul = bench.order(Kind::Entry, "a\0b");
+    let long = bench.order(Kind::Entry, &format!("true {}", "x".repeat(128 << 10)));
+    for (order, why) in [
+        (unknown, "no such user: no-such-user-of-ours"),
+        (shell, "cannot run /bin/no-such-shell: No such file or directory"),
+        (nul, "a NUL byte in the command"),
+        (long, "cannot run /bin/sh: Argument list too long"),
+    ] {
+        assert_eq!(bench.outcome(&order), Outcome::NotStarted(why.to_owned()));
+    }
+    if !Uid::effective().is_root() {
+        let mut other = bench.order(Kind::Entry, "true");
+        other.run.owner = "root".to_owned();
+        let why = format!("ratd runs as uid {} and cannot become root", Uid::effective());
+        assert_eq!(bench.outcome(&other), Outcome::NotStarted(why));
+    }
+}
+
+#[test]
+fn a_background_process_holds_no_run_and_survives_it() {
+    let bench = Bench::new("background");
+    let (go, done) = (bench.meeting("go"), bench.meeting("done"));
+    let command = format!(
+        "(read line < {}; echo late && echo alive > {}) & echo first",
+        go.display(),
+        done.display()
+    );
+    let report = bench.run(&bench.order(Kind::Entry, &command));
+    assert_eq!(report.outcome, Outcome::Exited(0));
+    let expected = "first\n[rat: background processes still hold the output]\n";
+    assert_eq!(report.output.shown(), expected);
+    // Its output is still taken, so the write does not kill it.
+    std::fs::write(&go, "\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&done).unwrap(), "alive\n");
+}
+
+#[test]
+fn an_order_that_comes_twice_starts_once() {
+    let bench = Bench::new("twice");
+    let go = bench.meeting("go");
+    let log = bench.directory.join("log");
+    let command = format!("read line < {}; echo ran >> {}", go.display(), log.display());
+    let order = bench.order(Kind::Entry, &command);
+    bench.send(&order);
+    bench.send(&order);
+    std::fs::write(&go, "\n").unwrap();
+    bench.report(&order);
+    bench.send(&order);
+    // Orders are taken in their order, so once this one has ended all of the others were forked.
+    assert_eq!(bench.outcome(&bench.order(Kind::Entry, "true")), Outcome::Exited(0));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "ran\n");
+}
+
+#[test]
+fn an_at_job_reads_its_script_and_an_empty_input() {
+    let bench = Bench::new("script");
+    let script = "#!/bin/sh\necho \"$0 $# $-\"\nreadlink /proc/self/fd/0\ncat\ncat <<E\nhere $((2 + 3))\nE\n";
+    assert_eq!(bench.output_of(Kind::At, script), "sh 0 \n/dev/null\nhere 5\n");
+    let long = format!("{}echo done", "# a comment\n".repeat(100_000));
+    assert_eq!(bench.output_of(Kind::At, &long), "done\n");
+    let failing = bench.order(Kind::At, "set -e\nfalse\necho not reached");
+    assert_eq!(bench.outcome(&failing), Outcome::Exited(1));
+}
+
+#[test]
+fn a_session_that_is_killed_leaves_what_it_was() {
+    let bench = Bench::new("killed");
+    let (meeting, go) = (bench.meeting("pid"), bench.meeting("go"));
+    let command = format!("echo $PPID > {}; read line < {}", meeting.display(), go.display());
+    let order = bench.order(Kind::Entry, &command);
+    bench.send(&order);
+    let session: i32 = std::fs::read_to_string(&meeting).unwrap().trim().parse().unwrap();
+    assert!(matches!(report::read(&bench.path(&order)), Ok(Found::Alive(_))));
+    assert_eq!(report::inventory(&bench.directory.join("run/runs")).unwrap(), [order.run.id]);
+    kill(Pid::from_raw(session), Signal::SIGKILL).unwrap();
+    match bench.await_end(&order) {
+        Found::Died(Some(run)) => assert_eq!(run, order.run),
+        other => panic!("{other:?}"),
+    }
+    std::fs::write(&go, "\n").unwrap();
+}
+
+#[test]
+fn a_job_outlives_the_fork_server() {
+    let bench = Bench::new("outlives");
+    let (meeting, go) = (bench.meeting("here"), bench.meeting("go"));
+    let command =
+        format!("echo x > {}; read line < {}; echo last; exit 7", meeting.display(), go.display());
+    let order = bench.order(Kind::Entry, &command);
+    bench.send(&order);
+    std::fs::read_to_string(&meeting).unwrap();
+    kill(bench.pid, Signal::SIGKILL).unwrap();
+    // End of file: neither the session nor the job has the socket.
+    await_input(bench.socket.as_ref().unwrap(), DEADLINE);
+    assert_eq!(bench.socket.as_ref().unwrap().read(&mut [0]).unwrap(), 0);
+    assert!(server::others(&bench.directory.join("run/servers"), 0).unwrap().is_empty());
+    std::fs::write(&go, "\n").unwrap();
+    let report = bench.report(&order);
+    assert_eq!(report.outcome, Outcome::Exited(7));
+    assert_eq!(report.output.shown(), "last\n");
+}
+
+#[test]
+fn a_fork_server_reads_its_socket_to_the_end_and_takes_its_file_along() {
+    let mut bench = Bench::new("end");
+    let servers = bench.directory.join("run/servers");
+    let file = servers.join(format!("{:016x}", bench.own));
+    let held = OpenOptions::new().write(true).open(&file).unwrap();
+    assert!(lock::is_held(&held).unwrap());
+    assert_eq!(server::others(&servers, bench.own).unwrap().len(), 0);
+    assert_eq!(server::others(&servers, bench.own ^ 1).unwrap().len(), 1);
+    let orders: Vec<_> = (0..50).map(|_| bench.order(Kind::Entry, "true")).collect();
+    orders.iter().for_each(|order| bench.send(order));
+    let broken_off = encode_order(&bench.order(Kind::Entry, "true")).unwrap();
+    bench.socket.as_ref().unwrap().write_all_blocking(&broken_off[..20]);
+    bench.socket = None;
+    server::wait_for_others(&servers, bench.own ^ 1).unwrap();
+    let claimed = report::inventory(&bench.directory.join("run/runs")).unwrap();
+    assert_eq!(claimed.len(), orders.len(), "every order is claimed once the lock is free");
+    assert!(!file.exists());
+    orders.iter().for_each(|order| drop(bench.report(order)));
+}
+
+#[test]
+fn an_order_that_cannot_be_claimed_is_refused() {
+    let bench = Bench::new("unclaimed");
+    std::fs::remove_dir_all(bench.directory.join("run/runs")).unwrap();
+    let order = bench.order(Kind::Entry, "true");
+    bench.send(&order);
+    let answer = next_answer(bench.socket.as_ref().unwrap());
+    let errno = nix::errno::Errno::ENOENT as i32;
+    assert_eq!(answer, Answer::Refused { run: order.run.id, errno });
+}
+
+#[test]
+fn a_report_is_for_the_owner_of_the_directory_alone() {
+    let bench = Bench::new("mode");
+    let order = bench.order(Kind::Entry, "true");
+    bench.run(&order);
+    let file = File::open(bench.path(&order)).unwrap().metadata().unwrap();
+    assert_eq!(file.mode() & 0o7777, 0o600);
+    assert_eq!(std::fs::metadata(bench.directory.join("run/runs")).unwrap().mode() & 0o777, 0o700);
+    let names: Vec<_> = std::fs::read_dir(bench.directory.join("run/runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, [order.run.id.to_string().as_str()], "nothing else is left there");
+}
+
+#[test]
+fn echo_shows_lines_under_the_jobs_name() {
+    let bench = Bench::new("echo");
+    let mut order = bench.order(Kind::Entry, "echo one; printf two >&2; exit 7");
+    order.echo = true;
+    let mut quiet = bench.order(Kind::Entry, "echo quiet");
+    quiet.echo = false;
+    // A second fork server, whose output the test reads; a shell puts its socket where it looks for it.
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all_blocking(&encode_order(&order).unwrap());
+    ours.write_all_blocking(&encode_order(&quiet).unwrap());
+    ours.shutdown(std::net::Shutdown::Write).unwrap();
+    let shown = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec \"$0\" --fork-server \"$1\" 3<&0", env!("CARGO_BIN_EXE_ratd")])
+        .arg(bench.directory.join("run"))
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let (lines, end) = shown.split_once("job | exited with status 7 after ").unwrap();
+    assert_eq!(lines, "job | one\njob | two\n");
+    assert!(end.ends_with("s\n") && end.lines().count() == 1, "{end:?}");
+    assert_eq!(bench.report(&order).output.shown(), "one\ntwo");
+}
+
+#[test]
+fn an_outcome_survives_a_full_disk() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new("full");
+    let runs = bench.directory.join("run/runs");
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(arguments[0]);
+        command.args(&arguments[1..]).arg(&runs).output().is_ok_and(|done| done.status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none"]) {
+        println!("skipped: cannot mount");
+        return;
+    }
+    // A watch is on a directory, not on its name.
+    let interesting = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+    bench.arrivals.add_watch(&runs, interesting).unwrap();
+    let mut order = bench.order(Kind::Entry, "head -c 200000 /dev/zero; exit 7");
+    order.keep_output = 1 << 20;
+    let report = bench.run(&order);
+    assert!(mount(&["umount", "-l"]));
+    assert_eq!(report.outcome, Outcome::Exited(7));
+    assert_eq!(report.output_bytes, 200_000);
+    assert!(report.output.shown().starts_with("[rat: output lost: No space"), "{report:?}");
+}
+
+#[test]
+fn root_becomes_the_owner_in_full() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new("nobody");
+    let nobody = nobody();
+    let (uid, gid) = (nobody.uid, nobody.gid);
+    for kind in [Kind::Entry, Kind::SystemEntry, Kind::Period, Kind::At] {
+        let mut order =
+            bench.order(kind, "grep -E '^(Uid|Gid|Groups|CapEff|CapPrm)' /proc/self/status");
+        order.run.owner = "nobody".to_owned();
+        order.recipe.environment = [(Text::from("PATH"), Text::from("/bin:/usr/bin"))].into();
+        let shown = bench.output(&order);
+        let shown: Vec<_> = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                format!("Uid: {uid} {uid} {uid} {uid}"),
+                format!("Gid: {gid} {gid} {gid} {gid}"),
+                format!("Groups: {gid}"),
+                "CapPrm: 0000000000000000".to_owned(),
+                "CapEff: 0000000000000000".to_owned(),
+            ],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn an_owner_without_a_home_runs_in_the_root_directory() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new("homeless");
+    let mut order = bench.order(Kind::Entry, "pwd; echo $HOME");
+    order.run.owner = "nobody".to_owned();
+    order.recipe.directory = None;
+    let home = nobody().dir;
+    let home = home.display();
+    let why = format!("rat: cannot change to {home}: No such file or directory; running in /");
+    assert_eq!(bench.output(&order), format!("{why}\n/\n{home}\n"));
+}
+
+#[test]
+fn an_at_job_of_another_user_reads_its_script_and_input() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new("other");
+    let mut at = bench.order(Kind::At, "echo $0; cat");
+    at.run.owner = "nobody".to_owned();
+    at.recipe.directory = Some(Text::from("/"));
+    assert_eq!(bench.output(&at), "sh\n");
+    let mut entry = bench.order(Kind::Entry, "cat; cat /proc/self/fd/0");
+    entry.run.owner = "nobody".to_owned();
+    entry.recipe.input = Some(Text::from("text"));
+    assert_eq!(bench.output(&entry), "texttext");
+}
