@@ -440,7 +440,8 @@ fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     // Hours that a clock change swallowed are never open: their job starts at the end of the jump.
-    Some(catch_up::due(every, now, &*job.zone)).filter(|opening| opening.timestamp() > now.timestamp())
+    Some(catch_up::due(every, now, &*job.zone))
+        .filter(|opening| opening.timestamp() > now.timestamp())
 }
 
 /// From which due instant on a job is started although it is late.

@@ -193,6 +193,7 @@ impl Ratd {
     fn distort_event(&self, event: Event, mutation: Mutation) -> Event {
         match event {
             Event::Ended { .. } if mutation == Mutation::MissesEnds => Event::Woke,
+            Event::Adopted { .. } if mutation == Mutation::ForgetsRunning => Event::Woke,
             Event::Ready { .. } if mutation == Mutation::TakesEveryStartForBoot => {
                 Event::Ready { after_boot: true }
             }

@@ -299,7 +299,7 @@ impl Oracle {
         let now = turn.wall.div_euclid(1000);
         let (mut at_boot, mut claimed, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
         match turn.event {
-            Event::Woke => {}
+            Event::Woke | Event::Adopted { .. } => {}
             Event::Loaded { source, .. } | Event::Gone { source } => {
                 self.load(source, turn.loaded, now)
             }

@@ -403,13 +403,18 @@ impl World {
 
     fn begin(&mut self, boot: bool) -> Result<(), String> {
         let now = self.now();
-        let running =
-            self.running.values().map(|(run, started)| (run.clone(), instant(*started))).collect();
-        let memory = Memory { running, next_run: self.next_run };
+        // Some are known from the start; of the others, their sessions tell before the first file is read.
+        let known = |(run, started): &(Run, i64)| (run.clone(), instant(*started));
+        let (known, adopted): (Vec<_>, Vec<_>) =
+            self.running.values().map(known).partition(|(run, _)| run.id.0 % 2 == 0);
+        let memory = Memory { running: known, next_run: self.next_run };
         self.ratd = Some(Ratd::new(&now, memory, self.mutation));
         self.oracle.begin(self.wall(), self.true_time - self.slept);
         self.held_until = 0;
         self.disturbed = true;
+        for (run, at) in adopted {
+            self.handle(Event::Adopted { run, at }, false)?;
+        }
         for table in 0..self.tables.len() {
             self.load(table)?;
         }
