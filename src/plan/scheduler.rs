@@ -314,7 +314,7 @@ impl Scheduler {
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
-            schedule if goes_by_the_clock(schedule) => next_after(job, now),
+            schedule if goes_by_the_clock(schedule) => next_after(job, now.max(self.clock.shown)),
             _ => next_after(job, now.max(self.clock.reached)),
         }
     }
