@@ -109,32 +109,22 @@ impl Almanac {
     /// Every due instant of `fields` after `after` and up to `until`, in seconds, and how many runs fall on it.
     pub fn dues(&self, fields: &Fields, after: i64, until: i64) -> Vec<(i64, u32)> {
         let mut dues = Vec::new();
-        let begin = (after + 1).div_euclid(60) - self.first;
-        let end = until.div_euclid(60) - self.first;
-        for index in begin..=end {
-            let shown = self.minutes[index as usize];
-            let civil = i64::from(shown.civil);
-            let mut made_up = 0;
-            if !fields.wildcard() {
-                if shown.again {
-                    continue;
-                }
-                let jumped_over = (civil - i64::from(shown.skipped)..civil)
-                    .filter(|reading| fields.select(*reading));
-                made_up = jumped_over.count() * fields.seconds.len();
+        let begin = ((after + 1).div_euclid(60) - self.first) as usize;
+        let end = (until.div_euclid(60) - self.first) as usize;
+        let names_its_times = !fields.wildcard;
+        let mut minute = (begin as i64 + self.first) * 60;
+        for shown in &self.minutes[begin..=end] {
+            let own = fields.select(shown.civil) && !(names_its_times && shown.again);
+            let skipped = if names_its_times { i32::from(shown.skipped) } else { 0 };
+            if own || skipped > 0 {
+                let jumped_over =
+                    (shown.civil - skipped..shown.civil).filter(|reading| fields.select(*reading));
+                let made_up = jumped_over.count() * fields.seconds.len();
+                fields.add(minute, own, made_up as u32, &mut dues);
             }
-            if made_up == 0 && !fields.select(civil) {
-                continue;
-            }
-            for second in 0..60 {
-                let own = usize::from(fields.select(civil) && fields.seconds.contains(&second));
-                let times = own + if second == 0 { made_up } else { 0 };
-                let at = (index + self.first) * 60 + second;
-                if times > 0 && at > after && at <= until {
-                    dues.push((at, times as u32));
-                }
-            }
+            minute += 60;
         }
+        dues.retain(|(at, _)| *at > after && *at <= until);
         dues
     }
 }
@@ -175,7 +165,9 @@ pub struct Fields {
     pub written_seconds: Option<String>,
     /// Minute, hour, day (0 is the last of the month), month, weekday.
     pub five: [Field; 5],
-    first_day: i64,
+    /// Whether the clock's changes skip and repeat it: a star at the minute or the hour (or the second).
+    pub wildcard: bool,
+    first_day: i32,
     days: Vec<bool>,
     times: Vec<bool>,
 }
@@ -195,17 +187,13 @@ impl Fields {
         };
         let days = (0..465).map(|number| selects(date(first_day + number))).collect();
         let times = (0..1440).map(|time| hour.has(time / 60) && minute.has(time % 60)).collect();
+        let stars = [seconds.as_ref(), Some(minute), Some(hour)];
+        let wildcard = stars.into_iter().flatten().any(Field::star);
         let written_seconds = seconds.as_ref().map(|field| field.written.clone());
         let seconds = seconds
             .map_or(vec![0], |field| field.values.iter().map(|value| i64::from(*value)).collect());
-        Fields { seconds, written_seconds, five, first_day, days, times }
-    }
-
-    /// Whether the clock's changes skip and repeat it: a star at the minute or the hour (or the second).
-    pub fn wildcard(&self) -> bool {
-        let by_seconds =
-            self.written_seconds.as_ref().is_some_and(|written| written.starts_with('*'));
-        by_seconds || self.five[0].star() || self.five[1].star()
+        let first_day = first_day as i32;
+        Fields { seconds, written_seconds, five, wildcard, first_day, days, times }
     }
 
     /// The fields as people write them.
@@ -215,9 +203,21 @@ impl Fields {
         words.join(" ")
     }
 
-    fn select(&self, civil: i64) -> bool {
-        self.times[civil.rem_euclid(1440) as usize]
-            && self.days[(civil.div_euclid(1440) - self.first_day) as usize]
+    /// Adds what is due in a minute: its own seconds, and at its beginning what is made up for.
+    fn add(&self, minute: i64, own: bool, made_up: u32, dues: &mut Vec<(i64, u32)>) {
+        let at_once = made_up + u32::from(own && self.seconds.contains(&0));
+        if at_once > 0 {
+            dues.push((minute, at_once));
+        }
+        if own {
+            let later = self.seconds.iter().filter(|second| **second > 0);
+            dues.extend(later.map(|second| (minute + second, 1)));
+        }
+    }
+
+    fn select(&self, civil: i32) -> bool {
+        let (day, time) = (civil / 1440, civil % 1440);
+        self.times[time as usize] && self.days[(day - self.first_day) as usize]
     }
 }
 

@@ -13,7 +13,7 @@ use crate::mutation::Mutation;
 const FAILED_ONCE: &[u64] = &[];
 
 /// So many seeds are run each time.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 24;
 
 /// A fault is found within so many seeds.
 const SEEDS_FOR_A_FAULT: u64 = 20;

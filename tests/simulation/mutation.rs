@@ -1,5 +1,6 @@
 //! The real scheduler, and around it the faults that the oracle has to find. Without a mutation nothing is touched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,18 +112,31 @@ pub struct Ratd {
     last: Now,
     /// The wall clock as it would be had it never been set back.
     furthest: Timestamp,
+    /// What was started of jobs that name their times, in the last hours.
+    started: Vec<Action>,
+    /// What of it is started again, once the clock says so.
+    again: Vec<Action>,
+    named: BTreeSet<String>,
 }
 
 impl Ratd {
     /// A scheduler that starts now.
     pub fn new(now: &Now, mut memory: Memory, mutation: Option<Mutation>) -> Ratd {
         match mutation {
-            Some(Mutation::ReusesRunIds) => memory.next_run = memory.next_run.saturating_sub(3),
+            Some(Mutation::ReusesRunIds) if memory.next_run > 10 => memory.next_run -= 3,
             Some(Mutation::ForgetsRunning) => memory.running.clear(),
             _ => {}
         }
         let scheduler = Scheduler::new(now, memory);
-        Ratd { scheduler, mutation, last: *now, furthest: now.wall }
+        Ratd {
+            scheduler,
+            mutation,
+            last: *now,
+            furthest: now.wall,
+            started: Vec::new(),
+            again: Vec::new(),
+            named: BTreeSet::new(),
+        }
     }
 
     /// What the scheduler answers, with the fault in it.
@@ -130,17 +144,23 @@ impl Ratd {
         let Some(mutation) = self.mutation else { return self.scheduler.handle(now, event) };
         let replaced = matches!(event, Event::Loaded { .. });
         let claimed = matches!(event, Event::Claimed { .. });
-        let event = self.distort_event(event, mutation);
+        if let Event::Loaded { jobs, .. } = &event {
+            self.named
+                .extend(jobs.iter().filter(|job| names_its_times(job)).map(|job| job.name.clone()));
+        }
+        let stepped_back = self.last.wall - now.wall >= TimeDelta::minutes(2);
+        let event = distort_event(event, mutation);
         let mut actions = self.distort_time(now, mutation);
         actions.extend(self.scheduler.handle(&self.time(now, mutation), event));
         self.last = *now;
         match mutation {
             Mutation::LosesDueOnReload if replaced => {
-                actions.retain(|action| run(action).is_none())
+                actions.retain(|action| run(action).is_none_or(|run| !run.name.starts_with('c')));
             }
             Mutation::LosesClaimed if claimed => {
-                actions.retain(|action| run(action).is_none_or(|run| run.trigger != Trigger::At))
+                actions.retain(|action| run(action).is_none_or(|run| run.trigger != Trigger::At));
             }
+            Mutation::RepeatsAfterStepBack => self.repeat(now.wall, stepped_back, &mut actions),
             _ => distort_actions(&mut actions, now.wall, mutation),
         }
         actions
@@ -152,8 +172,23 @@ impl Ratd {
         match self.mutation {
             Some(Mutation::WakesAMinuteLate) => wakeup.map(|at| at + TimeDelta::minutes(1)),
             Some(Mutation::Spins) => wakeup.map(|at| at.min(self.last.wall)),
-            _ => wakeup,
+            _ => self.again.iter().filter_map(run).map(|run| run.due).chain(wakeup).min(),
         }
+    }
+
+    /// Starts once more what a clock that was set back shows again.
+    fn repeat(&mut self, now: Timestamp, stepped_back: bool, actions: &mut Vec<Action>) {
+        let due = |action: &Action| run(action).map_or(now, |run| run.due);
+        self.started.retain(|action| now - due(action) < TimeDelta::hours(3));
+        if stepped_back {
+            self.again = self.started.drain(..).filter(|action| due(action) > now).collect();
+        }
+        let ours = |action: &&Action| run(action).is_some_and(|run| self.named.contains(&run.name));
+        self.started.extend(actions.iter().filter(ours).cloned());
+        let (again, later) =
+            std::mem::take(&mut self.again).into_iter().partition(|action| due(action) <= now);
+        self.again = later;
+        actions.extend(Vec::into_iter(again).map(with_new_id));
     }
 
     fn time(&self, now: &Now, mutation: Mutation) -> Now {
@@ -165,7 +200,6 @@ impl Ratd {
 
     /// Tells of a time that did not pass as it says, and what comes of that.
     fn distort_time(&mut self, now: &Now, mutation: Mutation) -> Vec<Action> {
-        let stepped_back = self.last.wall - now.wall >= TimeDelta::minutes(2);
         let mut actions = Vec::new();
         match mutation {
             Mutation::TakesAllStepsForSmall => {
@@ -176,11 +210,6 @@ impl Ratd {
                     actions.extend(self.scheduler.handle(&self.last, Event::Woke));
                 }
             }
-            Mutation::RepeatsAfterStepBack if stepped_back => {
-                // A clock four hours ahead for a moment makes of every step back a large one.
-                let ahead = Now { wall: self.furthest + TimeDelta::hours(4), ..self.last };
-                self.scheduler.handle(&ahead, Event::Woke);
-            }
             _ => {}
         }
         self.furthest = self.furthest.max(now.wall);
@@ -189,21 +218,25 @@ impl Ratd {
         }
         actions
     }
+}
 
-    fn distort_event(&self, event: Event, mutation: Mutation) -> Event {
-        match event {
-            Event::Ended { .. } if mutation == Mutation::MissesEnds => Event::Woke,
-            Event::Adopted { .. } if mutation == Mutation::ForgetsRunning => Event::Woke,
-            Event::Ready { .. } if mutation == Mutation::TakesEveryStartForBoot => {
-                Event::Ready { after_boot: true }
-            }
-            Event::Loaded { source, jobs } => {
-                let jobs = jobs.iter().map(|job| distort_job(job, mutation)).collect();
-                Event::Loaded { source, jobs }
-            }
-            event => event,
+fn distort_event(event: Event, mutation: Mutation) -> Event {
+    match event {
+        Event::Ended { .. } if mutation == Mutation::MissesEnds => Event::Woke,
+        Event::Adopted { .. } if mutation == Mutation::ForgetsRunning => Event::Woke,
+        Event::Ready { .. } if mutation == Mutation::TakesEveryStartForBoot => {
+            Event::Ready { after_boot: true }
         }
+        Event::Loaded { source, jobs } => {
+            let jobs = jobs.iter().map(|job| distort_job(job, mutation)).collect();
+            Event::Loaded { source, jobs }
+        }
+        event => event,
     }
+}
+
+fn names_its_times(job: &Job) -> bool {
+    matches!(&job.schedule, Schedule::Calendar(calendar) if !calendar.is_wildcard())
 }
 
 fn run(action: &Action) -> Option<&Run> {
@@ -211,8 +244,8 @@ fn run(action: &Action) -> Option<&Run> {
 }
 
 fn distort_actions(actions: &mut Vec<Action>, now: Timestamp, mutation: Mutation) {
-    let late =
-        |action: &Action| run(action).is_some_and(|run| now - run.due > TimeDelta::minutes(1));
+    let overdue = |run: &Run| run.trigger != Trigger::At && now - run.due > TimeDelta::minutes(1);
+    let late = |action: &Action| run(action).is_some_and(overdue);
     match mutation {
         Mutation::HidesMissedRuns => {
             actions.retain(|action| !matches!(action, Action::Missed { .. }))
@@ -273,7 +306,12 @@ fn distort_job(job: &Arc<Job>, mutation: Mutation) -> Arc<Job> {
             let offset = job.zone.span_at(1_767_225_600).offset;
             job.zone = Arc::new(Fixed { offset });
         }
-        Mutation::LosesTheGap => job.zone = Arc::new(WithoutGaps(job.zone)),
+        Mutation::LosesTheGap if job.name.starts_with('c') => {
+            job.zone = Arc::new(SetAnew { zone: job.zone, forward: true });
+        }
+        Mutation::RepeatsTheFold if job.name.starts_with('c') => {
+            job.zone = Arc::new(SetAnew { zone: job.zone, forward: false });
+        }
         _ => {}
     }
     Arc::new(job)
@@ -284,7 +322,6 @@ fn distort_calendar(calendar: &Calendar, mutation: Mutation) -> Calendar {
     let mut stars = calendar.stars();
     match mutation {
         Mutation::LosesTheFold => stars = Stars { minute: false, hour: false, ..stars },
-        Mutation::RepeatsTheFold => stars.hour = true,
         Mutation::TakesDayRuleForAnd => stars.day = true,
         Mutation::TakesDayRuleForOr => stars = Stars { day: false, weekday: false, ..stars },
         Mutation::TakesLastDayForOneBefore if days & 1 == 1 => days = days & !1 | 1 << 30,
@@ -293,20 +330,23 @@ fn distort_calendar(calendar: &Calendar, mutation: Mutation) -> Calendar {
     Calendar::new(minutes, hours, days, months, weekdays, stars)
 }
 
-/// A zone whose jumps forward look as if the clock had been set anew.
+/// A zone whose changes forward, or back, look as if the clock had been set anew.
 #[derive(Debug)]
-struct WithoutGaps(Arc<dyn Offsets>);
+struct SetAnew {
+    zone: Arc<dyn Offsets>,
+    forward: bool,
+}
 
-impl Offsets for WithoutGaps {
+impl Offsets for SetAnew {
     fn span_at(&self, instant: i64) -> Span {
-        let span = self.0.span_at(instant);
-        let next = self.0.span_at(span.ends.min(i64::MAX - 1));
-        let jump = next.offset - span.offset;
-        // The last second before a jump lies about its offset, so that the jump is past the limit.
-        if jump > 0 && instant == span.ends - 1 {
-            Span { offset: span.offset - 4 * 3600, ..span }
-        } else {
-            span
+        let span = self.zone.span_at(instant);
+        if instant != span.ends - 1 {
+            return span;
         }
+        // The last second before a change lies about its offset, so that the change is past the limit.
+        let change = self.zone.span_at(span.ends).offset - span.offset;
+        let lie = if self.forward { -4 * 3600 } else { 4 * 3600 };
+        let offset = if (change > 0) == self.forward { span.offset + lie } else { span.offset };
+        Span { offset, ..span }
     }
 }

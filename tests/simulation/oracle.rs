@@ -62,7 +62,7 @@ pub struct Oracle {
     ready: bool,
     queue: Option<i64>,
     claiming: bool,
-    highest_run: u64,
+    given: HashSet<u64>,
     claimed: HashSet<u64>,
     at_started: HashSet<String>,
     /// How many starts were judged.
@@ -110,7 +110,7 @@ impl Oracle {
             ready: false,
             queue: None,
             claiming: false,
-            highest_run: 0,
+            given: HashSet::new(),
             claimed: HashSet::new(),
             at_started: HashSet::new(),
             starts: 0,
@@ -154,18 +154,15 @@ impl Oracle {
                         return Err(format!("{}: its run {} was not claimed", run.name, run.id.0));
                     }
                 }
-                Action::Start { run, .. } if run.id.0 > self.highest_run => {
-                    self.highest_run = run.id.0
-                }
+                Action::Start { run, .. } if self.given.insert(run.id.0) => {}
                 Action::Start { run, .. } => {
                     return Err(format!("{}: its run {} is not new", run.name, run.id.0));
                 }
-                Action::Claim { first, limit } if first.0 > self.highest_run => {
-                    self.highest_run = first.0 + u64::from(*limit) - 1;
-                    self.claimed = (first.0..=self.highest_run).collect();
-                }
-                Action::Claim { first, .. } => {
-                    return Err(format!("the claim's first run {} is not new", first.0));
+                Action::Claim { first, limit } => {
+                    self.claimed = (first.0..first.0 + u64::from(*limit)).collect();
+                    if !self.claimed.iter().all(|id| self.given.insert(*id)) {
+                        return Err(format!("the claim's runs from {} on are not new", first.0));
+                    }
                 }
                 Action::Missed { .. } | Action::Stamp { .. } => {}
             }
@@ -205,7 +202,16 @@ impl Oracle {
         }
         let starts: Vec<_> =
             starts.iter().filter(|run| run.name.starts_with(['c', 's'])).copied().collect();
-        compare(&passed, &starts, turn.actions)
+        compare(&passed, &starts, turn.actions).map_err(|error| self.with_schedule(error))
+    }
+
+    /// Names the schedule where a sentence begins with a bare id.
+    fn with_schedule(&self, error: String) -> String {
+        let Some((id, rest)) = error.split_once(' ') else { return error };
+        let bare = !rest.starts_with('`');
+        self.spec(id)
+            .filter(|_| bare)
+            .map_or(error.clone(), |spec| format!("{} {rest}", spec.written()))
     }
 
     /// Every instant that the clock has passed since the last turn, in order of due, file and line.
@@ -213,8 +219,8 @@ impl Oracle {
         let mut passed = Vec::new();
         for spec in self.tables.iter().flat_map(|(_, jobs)| jobs) {
             let Timing::Fields(fields) = &spec.timing else { continue };
-            let until = if fields.wildcard() { self.clock_until } else { self.named_until }
-                .div_euclid(1000);
+            let until =
+                if fields.wildcard { self.clock_until } else { self.named_until }.div_euclid(1000);
             if until >= now {
                 continue;
             }
@@ -248,16 +254,8 @@ impl Oracle {
         };
         let Some(owed) = spec.almanac.opening(opens, now) else { return };
         let delayed = owed + delay * MINUTE;
-        let Some(hours) = *hours else {
-            self.periods.insert(spec.id.clone(), Owed { may: delayed, must: delayed });
-            return;
-        };
-        let mut open = delayed;
-        while !is_open(hours, spec.almanac.hour(open)) {
-            open += MINUTE - open.rem_euclid(MINUTE);
-        }
-        let must = if open == delayed { open } else { open + delay * MINUTE };
-        self.periods.insert(spec.id.clone(), Owed { may: owed, must });
+        let may = if hours.is_some() { owed } else { delayed };
+        self.periods.insert(spec.id.clone(), Owed { may, must: by_hours(spec, delayed) });
     }
 
     fn judge_periods(&mut self, turn: &Turn, starts: &[&Run]) -> Judgement {
@@ -359,7 +357,7 @@ impl Oracle {
         let spec = self.spec(&id)?;
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
             let again = now + 10 * MINUTE;
-            self.periods.insert(id, Owed { may: again, must: again });
+            self.periods.insert(id, Owed { may: again, must: by_hours(&spec, again) });
             return None;
         }
         let date = spec.almanac.date(started);
@@ -411,7 +409,7 @@ fn verdict(instant: &Passed, wall: i64, least: i64, most: i64) -> Verdict {
         between(late, late, 5_000, 1_000)
     } else if instant.at >= wall.div_euclid(60_000) * MINUTE {
         Verdict::Must
-    } else if fields.wildcard() {
+    } else if fields.wildcard {
         between(least, most, 6 * 60_000, 60_000)
     } else {
         between(least, most, 3 * 3_600_000, 60_000)
@@ -447,10 +445,8 @@ fn compare(passed: &[Passed], starts: &[&Run], actions: &[Action]) -> Judgement 
         left_out.entry(&instant.spec.id).or_insert((instant.at, 0)).1 += instant.times;
     }
     if let Some(run) = starts.next() {
-        return Err(format!(
-            "{} was started for {}, out of turn or again or never due",
-            run.name, run.due
-        ));
+        let (id, due) = (&run.name, shown(run.due.timestamp()));
+        return Err(format!("{id} was started for {due}, out of turn or again or never due"));
     }
     compare_said(left_out, actions)
 }
@@ -502,6 +498,16 @@ fn start(action: &Action) -> Option<&Run> {
 
 fn stamp(action: &Action) -> Option<(String, NaiveDate)> {
     if let Action::Stamp { job, date } = action { Some((job.name.clone(), *date)) } else { None }
+}
+
+/// When a period job has to start that could at `from`, its hours allowing.
+fn by_hours(spec: &Spec, from: i64) -> i64 {
+    let Timing::Period { delay, .. } = &spec.timing else { return from };
+    let mut open = from;
+    while !hours_allow(spec, open) {
+        open += MINUTE - open.rem_euclid(MINUTE);
+    }
+    if open == from { from } else { open + delay * MINUTE }
 }
 
 fn hours_allow(spec: &Spec, now: i64) -> bool {

@@ -145,8 +145,8 @@ fn second(chance: &mut Chance) -> Field {
 /// Five fields that are due now and then, mostly in the hours in which clocks are changed.
 fn often(chance: &mut Chance) -> [Field; 5] {
     let minute = match chance.between(1, 12) {
-        1 => stepped(1, 0, 59),
-        2 => stepped(15, 0, 59),
+        1 if chance.one_in(3) => stepped(1, 0, 59),
+        1 | 2 => stepped(15, 0, 59),
         3 | 4 => stepped(30, 0, 59),
         5 => listed(&[15, 45]),
         6 | 7 => listed(&[0]),
@@ -247,7 +247,7 @@ impl Spec {
             Timing::Fields(fields) => match &fields.written_seconds {
                 Some(_) => Schedule::Seconds(Box::new(Seconds {
                     alternatives: vec![format!("{} *", fields.written()).parse().unwrap()],
-                    wildcard: fields.wildcard(),
+                    wildcard: fields.wildcard,
                 })),
                 None => Schedule::Calendar(calendar(&fields.five)),
             },
