@@ -103,3 +103,58 @@ pub fn owed(step: Step, overdue: TimeDelta) -> Owed {
         Owed::ThisMinute
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::{DateTime, TimeDelta};
+
+    use crate::plan::clock_step::{Clock, Now, Step};
+
+    /// Readings of the wall clock and of the other one, in minutes and a half, and what each of them means.
+    fn check(readings: &[(i64, u64, Step)]) {
+        let now = |(wall, ran): (i64, u64)| Now {
+            wall: DateTime::UNIX_EPOCH + TimeDelta::seconds(wall * 30),
+            monotonic: Duration::from_secs(ran * 30),
+        };
+        let mut clock = Clock::new(&now((0, 0)));
+        for (wall, ran, expected) in readings {
+            assert_eq!(
+                clock.advance(&now((*wall, *ran))),
+                *expected,
+                "at {wall}, having run {ran}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_did_not_step() {
+        check(&[(1, 1, Step::None), (600, 600, Step::None)]);
+    }
+
+    #[test]
+    fn a_step_forward_is_as_long_as_it_is() {
+        check(&[(21, 1, Step::Forward(TimeDelta::minutes(10)))]);
+    }
+
+    #[test]
+    fn small_steps_back_are_a_correction_until_they_are_two_minutes() {
+        check(&[
+            (-1, 0, Step::None),
+            (-3, 0, Step::None),
+            (-4, 0, Step::Back),
+            (-5, 0, Step::None),
+        ]);
+    }
+
+    #[test]
+    fn steps_back_that_come_to_three_hours_are_a_clock_set_anew() {
+        check(&[(-240, 0, Step::Back), (-350, 0, Step::Back), (-360, 0, Step::Anew)]);
+    }
+
+    #[test]
+    fn a_step_back_that_shows_nothing_again_is_none() {
+        check(&[(10, 20, Step::None), (12, 600, Step::None)]);
+    }
+}

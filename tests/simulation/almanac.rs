@@ -58,7 +58,7 @@ impl Almanac {
         for minute in first..last {
             let now = civil(minute);
             let jump = now - before - 1;
-            if jump <= -ANEW - 1 {
+            if jump < -ANEW {
                 furthest = now - 1;
             }
             let skipped =

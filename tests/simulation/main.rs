@@ -1,5 +1,7 @@
 //! The real scheduler under a simulated clock, a year a seed, judged minute by minute; and faults that must be found.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod almanac;
 mod chance;
 mod mutation;
@@ -9,11 +11,12 @@ mod world;
 
 use crate::mutation::Mutation;
 
-/// Seeds that failed once.
-const FAILED_ONCE: &[u64] = &[];
+/// Seeds that failed once: a period job outside its hours, and a clock that was set back unseen, in many steps,
+/// or while a file was read again.
+const FAILED_ONCE: &[u64] = &[26, 49, 64, 91, 104];
 
 /// So many seeds are run each time.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 16;
 
 /// A fault is found within so many seeds.
 const SEEDS_FOR_A_FAULT: u64 = 20;

@@ -201,16 +201,13 @@ impl Ratd {
     /// Tells of a time that did not pass as it says, and what comes of that.
     fn distort_time(&mut self, now: &Now, mutation: Mutation) -> Vec<Action> {
         let mut actions = Vec::new();
-        match mutation {
-            Mutation::TakesAllStepsForSmall => {
-                while now.wall - self.last.wall > TimeDelta::minutes(4) {
-                    self.last.wall += TimeDelta::minutes(4);
-                    self.last.monotonic =
-                        (self.last.monotonic + Duration::from_secs(240)).min(now.monotonic);
-                    actions.extend(self.scheduler.handle(&self.last, Event::Woke));
-                }
+        if mutation == Mutation::TakesAllStepsForSmall {
+            while now.wall - self.last.wall > TimeDelta::minutes(4) {
+                let ran = self.last.monotonic + Duration::from_secs(240);
+                let wall = self.last.wall + TimeDelta::minutes(4);
+                self.last = Now { wall, monotonic: ran.min(now.monotonic) };
+                actions.extend(self.scheduler.handle(&self.last, Event::Woke));
             }
-            _ => {}
         }
         self.furthest = self.furthest.max(now.wall);
         if self.furthest - now.wall >= TimeDelta::hours(3) {

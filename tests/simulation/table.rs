@@ -107,7 +107,7 @@ impl Author {
             if chance.one_in(2) { self.zone.clone() } else { chance.pick(ZONES).to_string() };
         let (letter, timing) = match chance.between(1, 16) {
             1 => ("r", Timing::Reboot),
-            2 | 3 | 4 => ("p", period(chance)),
+            2..=4 => ("p", period(chance)),
             5 => {
                 ("s", Timing::Fields(Fields::new(Some(second(chance)), seldom(chance), self.year)))
             }

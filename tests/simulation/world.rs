@@ -120,7 +120,7 @@ impl World {
     /// Writes down what will befall the machine in the year. Every third year is calm.
     fn foresee(&mut self) {
         self.befall(self.true_time, Coming::Begin { boot: true });
-        let calm = self.seed % 3 == 0;
+        let calm = self.seed.is_multiple_of(3);
         self.often(12, |world| match world.chance.between(0, 4) {
             0 => Coming::Remove(world.any_table()),
             1 | 2 => Coming::EditWhenDue(world.any_table()),
@@ -377,11 +377,9 @@ impl World {
             .map(|(key, _)| *key)
             .collect();
         for key in claims {
-            match self.coming.remove(&key) {
-                Some(Coming::Tell(Event::Claimed { runs, .. })) => {
-                    self.lost.extend(runs.iter().map(|(run, _)| number_of(run)));
-                }
-                Some(Coming::Claim { .. }) | Some(_) | None => {}
+            // What was claimed and not yet told is lost; what was not yet claimed waits on.
+            if let Some(Coming::Tell(Event::Claimed { runs, .. })) = self.coming.remove(&key) {
+                self.lost.extend(runs.iter().map(|(run, _)| number_of(run)));
             }
         }
         if boot {
