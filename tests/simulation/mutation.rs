@@ -73,16 +73,20 @@ pub enum Mutation {
     TakesEveryStartForBoot,
 }
 
-/// Every fault there is.
-pub const ALL: &[Mutation] = &[
-    Mutation::WakesAMinuteLate,
-    Mutation::StartsAMinuteEarly,
-    Mutation::Spins,
+/// Faults that show where a zone's clock changes.
+pub const OF_SUMMER_TIME: &[Mutation] = &[
     Mutation::LosesTheFold,
     Mutation::RepeatsTheFold,
     Mutation::LosesTheGap,
     Mutation::CollapsesTheGap,
     Mutation::IgnoresSummerTime,
+];
+
+/// Faults of waking, of late turns and of clocks that are set.
+pub const OF_CLOCKS: &[Mutation] = &[
+    Mutation::WakesAMinuteLate,
+    Mutation::StartsAMinuteEarly,
+    Mutation::Spins,
     Mutation::CatchesUpTwice,
     Mutation::CollapsesCatchUp,
     Mutation::StartsInReverse,
@@ -91,6 +95,10 @@ pub const ALL: &[Mutation] = &[
     Mutation::RepeatsAfterStepBack,
     Mutation::WaitsAfterStepBack,
     Mutation::HidesMissedRuns,
+];
+
+/// Faults of the day rule, of claims, run ids and period jobs.
+pub const OF_JOBS: &[Mutation] = &[
     Mutation::TakesDayRuleForAnd,
     Mutation::TakesDayRuleForOr,
     Mutation::TakesLastDayForOneBefore,
