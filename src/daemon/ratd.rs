@@ -367,7 +367,7 @@ impl Ratd {
         match control::route(now.wall, client, caller, call, &self.scheduler, &self.state) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
-                self.disk.must(command);
+                self.disk.must(*command);
                 None
             }
         }

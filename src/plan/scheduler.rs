@@ -212,7 +212,7 @@ impl Scheduler {
         let step = self.clock.advance(now);
         match step {
             Step::Anew => self.plan_again(now.wall, |_| true),
-            Step::Back => self.plan_again(now.wall, |schedule| goes_by_the_clock(schedule)),
+            Step::Back => self.plan_again(now.wall, goes_by_the_clock),
             Step::None | Step::Forward(_) => {}
         }
         let Some(oldest) =
