@@ -122,13 +122,19 @@ impl Clerk {
         self.tell_queue();
     }
 
-    /// A run that an earlier ratd ordered.
+    /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
+    /// follows when its report is collected, as soon as the clock has been read.
     fn take_up(&mut self, run: RunId) {
-        if let Ok(Found::Alive(Some(alive))) = report::read(&self.run_file(run)) {
-            let at = alive.due;
-            self.answers.give(Answer::Adopted { run: alive, at });
-        }
-        // One that ended is collected as soon as the clock has been read: see `Settle`.
+        let path = self.run_file(run);
+        // The session writes its file as it starts, and nothing into it after that.
+        let begun =
+            || std::fs::metadata(&path).and_then(|about| about.modified()).map(Timestamp::from);
+        let (run, at) = match report::read(&path) {
+            Ok(Found::Alive(Some(run))) => (run.clone(), begun().unwrap_or(run.due)),
+            Ok(Found::Ended(report)) => (report.run.clone(), report.started),
+            Ok(Found::Alive(None) | Found::Died(_)) | Err(_) => return,
+        };
+        self.answers.give(Answer::Adopted { run, at });
     }
 
     fn run_file(&self, run: RunId) -> PathBuf {
