@@ -52,6 +52,7 @@ pub struct Spec {
 }
 
 /// When a job is due.
+#[allow(clippy::large_enum_variant)] // A few of them exist at a time.
 pub enum Timing {
     /// At the times of five or seven fields.
     Fields(Fields),
