@@ -38,11 +38,18 @@ pub fn main(args: &Args) -> ExitCode {
     rat::ask(args.root.as_deref(), &ListNext { count, until }, |next| {
         print("rat next", |output| {
             if args.json {
-                return next.runs.iter().try_for_each(|run| writeln!(output, "{}", json!(run)));
+                return next.runs.iter().try_for_each(|run| writeln!(output, "{}", object(run)));
             }
             write_table(output, &next.runs, &zone)
         })
     })
+}
+
+/// A run as a program reads it: its command is a plain string.
+fn object(run: &Coming) -> serde_json::Value {
+    let mut object = json!(run);
+    object["command"] = json!(run.command.shown());
+    object
 }
 
 fn write_table(output: &mut impl Write, runs: &[Coming], zone: &Zone) -> std::io::Result<()> {

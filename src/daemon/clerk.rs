@@ -22,7 +22,7 @@ use crate::plan::job::{Job, Recipe};
 use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
-use crate::protocol::request::Request;
+use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::wait_for_others;
 use crate::spool::{self, Spool, stamp};
@@ -166,7 +166,7 @@ impl Clerk {
         match command {
             Command::Identify { client, uid } => self.identify(client, uid),
             Command::Parse { client, frame } => {
-                self.answers.give(Answer::Parsed { client, call: control::parse(&frame) });
+                self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
             Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
             Command::Annotate { client, mut jobs, owner } => {
