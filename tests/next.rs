@@ -128,7 +128,6 @@ fn wrong_times_zones_and_files_exit_1() {
         &["next", "--expr", "@daily", "--from", "soon"][..],
         &["next", "--expr", "@daily", "--tz", "No/Where"],
         &["next", "--crontab", "/no/such/file"],
-        &["next"],
         &["check", "/no/such/file"],
         &["explain", "0 0 * *"],
     ] {
@@ -136,6 +135,13 @@ fn wrong_times_zones_and_files_exit_1() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(!stderr(&output).is_empty());
     }
+}
+
+#[test]
+fn without_a_ratd_its_own_view_cannot_be_had() {
+    let output = rat(&["next", "--root", "/no/such/root"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).starts_with("rat: no ratd is running"), "{}", stderr(&output));
 }
 
 #[test]

@@ -35,6 +35,10 @@ const GATHERED: usize = 256;
 /// When the queue could not be claimed, it is tried again after this.
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
+/// How long, and how often, a lock is waited for that is about to go.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+const MOMENTS: u32 = 20;
+
 /// So many old rows are deleted at a time.
 const PRUNED: usize = 100;
 
@@ -118,13 +122,19 @@ impl Clerk {
         self.tell_queue();
     }
 
-    /// A run that an earlier ratd ordered.
+    /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
+    /// follows when its report is collected, as soon as the clock has been read.
     fn take_up(&mut self, run: RunId) {
-        if let Ok(Found::Alive(Some(alive))) = report::read(&self.run_file(run)) {
-            let at = alive.due;
-            self.answers.give(Answer::Adopted { run: alive, at });
-        }
-        // One that ended is collected as soon as the clock has been read: see `Settle`.
+        let path = self.run_file(run);
+        // The session writes its file as it starts, and nothing into it after that.
+        let begun =
+            || std::fs::metadata(&path).and_then(|about| about.modified()).map(Timestamp::from);
+        let (run, at) = match report::read(&path) {
+            Ok(Found::Alive(Some(run))) => (run.clone(), begun().unwrap_or(run.due)),
+            Ok(Found::Ended(report)) => (report.run.clone(), report.started),
+            Ok(Found::Alive(None) | Found::Died(_)) | Err(_) => return,
+        };
+        self.answers.give(Answer::Adopted { run, at });
     }
 
     fn run_file(&self, run: RunId) -> PathBuf {
@@ -174,8 +184,8 @@ impl Clerk {
             Command::CheckZones if self.spool.zones_changed() => self.look(),
             Command::CheckZones => {}
             Command::CollectAll { now } => {
-                let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
-                self.write(present.into_iter().map(|run| Command::Collect { run, now }).collect());
+                let over = self.over(now);
+                self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
             // These are writes, and never come here.
@@ -273,15 +283,26 @@ impl Clerk {
                 .unwrap_or_default();
             candidates.extend(earlier.into_iter().filter(|run| run.id < self.first));
         }
-        let present: BTreeSet<_> =
-            report::inventory(&self.mode.paths.runs()).unwrap_or_default().into_iter().collect();
-        let lost = candidates.into_iter().filter(|run| !present.contains(&run.id));
-        let why = "ratd stopped between ordering it and seeing it start";
+        // Only a file that is not there tells it; a listing may miss one that is being renamed.
+        let never_began = |run: &Run| {
+            report::read(&self.run_file(run.id))
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let lost: Vec<_> = candidates.into_iter().filter(never_began).collect();
+        let why = "nobody saw it start or end: ratd or the machine stopped";
         let mut writes: Vec<_> =
-            lost.map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
-        writes.extend(present.into_iter().map(|run| Command::Collect { run, now }));
+            lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
+        writes.extend(self.over(now));
         self.write(writes);
         self.tell_queue();
+    }
+
+    /// The runs whose session is gone and that have not been collected.
+    fn over(&self, now: Timestamp) -> Vec<Command> {
+        let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+        let is_over =
+            |run: &RunId| !matches!(report::read(&self.run_file(*run)), Ok(Found::Alive(_)));
+        present.into_iter().filter(is_over).map(|run| Command::Collect { run, now }).collect()
     }
 
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
@@ -290,12 +311,15 @@ impl Clerk {
         if writes.is_empty() {
             return;
         }
-        let retried = std::mem::take(&mut self.unstored);
+        let told = std::mem::take(&mut self.unstored);
         if let Some(now) = writes.iter().find_map(instant) {
-            writes.extend(retried.into_iter().map(|run| Command::Collect { run, now }));
+            writes.extend(told.iter().map(|run| Command::Collect { run: *run, now }));
         }
         let prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        for write in &prepared {
+            self.tell_end(write, &told);
+        }
         if self.commit(&prepared).is_ok() || prepared.len() < 2 {
             return;
         }
@@ -304,22 +328,30 @@ impl Clerk {
         }
     }
 
-    /// Reads the report that a write is about, and tells at once that the run is over. `None`: nothing to write.
+    /// Reads the report that a write is about. `None`: nothing to write.
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
             Command::Collect { run, now } => self.found(run, now)?,
             Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
             Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
-            other => return Some(Write::Other(other)),
+            other => return Some(Write::Other(Box::new(other))),
         };
-        self.answers
-            .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
         Some(Write::Report(Box::new(report)))
+    }
+
+    /// That a run is over is told before it is stored, and not again when it is stored later.
+    fn tell_end(&self, write: &Write, told: &BTreeSet<RunId>) {
+        if let Write::Report(report) = write
+            && !told.contains(&report.run.id)
+        {
+            self.answers
+                .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
+        }
     }
 
     /// How a run ended, by the file it left; `None` if it lives, or was taken before.
     fn found(&self, run: RunId, now: Timestamp) -> Option<Report> {
-        match report::read(&self.run_file(run)) {
+        match self.read_report(run) {
             Ok(Found::Ended(report)) => Some(*report),
             Ok(Found::Died(Some(run))) => {
                 Some(without_session(run, now, Outcome::Lost("its session was killed".to_owned())))
@@ -347,6 +379,18 @@ impl Clerk {
                 None
             }
         }
+    }
+
+    /// The kernel tells that a session's file was closed a moment before it lets go of the lock.
+    fn read_report(&self, run: RunId) -> io::Result<Found> {
+        let path = self.run_file(run);
+        for _ in 0..MOMENTS {
+            match report::read(&path)? {
+                Found::Alive(_) => std::thread::sleep(MOMENT),
+                found => return Ok(found),
+            }
+        }
+        report::read(&path)
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), ()> {
@@ -410,16 +454,21 @@ impl Clerk {
                 Write::Report(report) => {
                     self.unstored.insert(report.run.id);
                 }
-                Write::Other(Command::Ask { client, .. }) => {
-                    self.answers
-                        .give(Answer::Reply { client: *client, reply: desk::unavailable(&why) });
-                }
-                Write::Other(Command::Claim { now, .. }) => {
-                    let next = Some(*now + TRY_AGAIN);
-                    self.answers.give(Answer::Claimed { runs: Vec::new(), next });
-                }
-                Write::Other(_) => {}
+                Write::Other(command) => self.refuse(command, &why),
             }
+        }
+    }
+
+    fn refuse(&self, command: &Command, why: &str) {
+        match command {
+            Command::Ask { client, .. } => {
+                self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
+            }
+            Command::Claim { now, .. } => {
+                let next = Some(*now + TRY_AGAIN);
+                self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+            }
+            _ => {}
         }
     }
 
@@ -446,7 +495,7 @@ impl Clerk {
 /// A write whose report, if it is about one, has been read.
 enum Write {
     Report(Box<Report>),
-    Other(Command),
+    Other(Box<Command>),
 }
 
 fn in_one_transaction(

@@ -27,7 +27,7 @@ pub enum Route {
     /// Here, with these bytes.
     Reply(Vec<u8>),
     /// In the disk thread.
-    Disk(Command),
+    Disk(Box<Command>),
 }
 
 /// Answers a request, or tells where it is answered.
@@ -50,12 +50,12 @@ pub fn route(
         }
         Request::GetStatus(_) => Route::Reply(encode(Ok(status(scheduler, state)))),
         Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, &request, scheduler)))),
-        Request::ListJobs(_) => Route::Disk(Command::Annotate {
+        Request::ListJobs(_) => Route::Disk(Box::new(Command::Annotate {
             client,
             jobs: jobs(&caller, scheduler),
             owner: visible_owner(&caller),
-        }),
-        Request::Reload(_) => Route::Disk(Command::Look { client: Some(client) }),
+        })),
+        Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
         request @ (Request::ListRuns(_)
         | Request::SubmitJob(_)
         | Request::ListQueue(_)
@@ -63,7 +63,9 @@ pub fn route(
         | Request::ShowJob(_)
         | Request::GetCrontab(_)
         | Request::PutCrontab(_)
-        | Request::RemoveCrontab(_)) => Route::Disk(Command::Ask { client, caller, request, now }),
+        | Request::RemoveCrontab(_)) => {
+            Route::Disk(Box::new(Command::Ask { client, caller, request, now }))
+        }
     }
 }
 

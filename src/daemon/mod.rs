@@ -79,6 +79,8 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
 fn live(mode: Mode, starter: Starter) -> Result<(), String> {
+    // Before anything else: a HUP that comes while ratd starts must not kill it.
+    let signals = signals().map_err(|error| format!("cannot take signals: {error}"))?;
     let crash = Crash::from_environment();
     make_directories(&mode)?;
     let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
@@ -88,7 +90,7 @@ fn live(mode: Mode, starter: Starter) -> Result<(), String> {
     }
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
     let socket = mode.paths.socket();
-    let ratd = assemble(mode.clone(), starter, runner, crash)
+    let ratd = assemble(mode.clone(), starter, runner, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
     let _ = std::fs::remove_file(socket);
@@ -122,8 +124,13 @@ fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
 }
 
-fn assemble(mode: Mode, starter: Starter, runner: Runner, crash: Crash) -> io::Result<Ratd> {
-    let signals = signals()?;
+fn assemble(
+    mode: Mode,
+    starter: Starter,
+    runner: Runner,
+    signals: SignalFd,
+    crash: Crash,
+) -> io::Result<Ratd> {
     let now = now()?;
     let changes = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?);
     let ends =

@@ -369,7 +369,7 @@ impl Ratd {
         match control::route(now.wall, client, caller, call.request, &self.scheduler, &self.state) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
-                self.disk.must(command);
+                self.disk.must(*command);
                 None
             }
         }

@@ -257,13 +257,18 @@ pub struct Crontab {
     pub text: Text,
 }
 
+#[derive(Serialize)]
+struct Success<'a, R> {
+    parameters: &'a R,
+}
+
 /// Writes a reply, or why there is none.
 pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
-    let reply = match reply {
-        Ok(parameters) => json!({ "parameters": parameters }),
-        Err(fault) => json!(fault),
+    let bytes = match reply {
+        Ok(parameters) => serde_json::to_vec(&Success { parameters }),
+        Err(fault) => serde_json::to_vec(fault),
     };
-    let mut bytes = reply.to_string().into_bytes();
+    let mut bytes = bytes.expect("replies have string keys only, and memory takes every byte");
     bytes.push(0);
     bytes
 }

@@ -40,7 +40,8 @@ pub fn read(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// The runs that have a file there, in no order. No directory is no runs.
+/// The runs that have a file there, in no order. No directory is no runs. A listing may miss a run whose
+/// report is being put in place just then: whether a run that is known has a file, only `read` can say.
 pub fn inventory(runs: &Path) -> io::Result<Vec<RunId>> {
     let entries = match std::fs::read_dir(runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -6,14 +6,16 @@ use std::io::{self, Read, Stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, setsid};
 
+use crate::plan::civil::Timestamp;
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
 use crate::session::frame::{Answer, Header};
@@ -80,13 +82,13 @@ impl Session {
 
     /// Runs the job. With the report comes the output's pipe if background processes still hold it.
     fn conduct(mut self) -> (Report, Option<OwnedFd>) {
-        let (started, clock) = (SystemTime::now(), Instant::now());
+        let (started, clock) = (wall_clock(), uptime());
         let (ended, rest) = match self.run_job() {
             Ok(ended) => ended,
             Err(why) => (Ended::now(Outcome::NotStarted(why), None), None),
         };
         if let Some(echo) = self.echo {
-            echo.finish(&said(&ended.outcome, ended.clock.duration_since(clock)));
+            echo.finish(&said(&ended.outcome, ended.clock.saturating_sub(clock)));
         }
         let output_bytes = self.output.bytes();
         let mut output = self.output.into_text();
@@ -95,8 +97,8 @@ impl Session {
         }
         let report = Report {
             run: self.order.run,
-            started: started.into(),
-            ended: ended.at.into(),
+            started,
+            ended: ended.at,
             outcome: ended.outcome,
             usage: ended.used.map(usage).unwrap_or_default(),
             output,
@@ -147,9 +149,9 @@ impl Session {
 
     /// What is still on its way. Background processes get a grace, but hold no run.
     fn collect_the_rest(&mut self, output: &mut Option<File>) {
-        let deadline = Instant::now() + GRACE;
+        let deadline = uptime() + GRACE;
         while output.is_some() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_sub(uptime());
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
             match wait(output.as_ref(), None, timeout) {
                 Ok(true) if !left.is_zero() => self.collect(output),
@@ -179,14 +181,23 @@ impl Session {
 struct Ended {
     outcome: Outcome,
     used: Option<Used>,
-    at: SystemTime,
-    clock: Instant,
+    at: Timestamp,
+    clock: Duration,
 }
 
 impl Ended {
     fn now(outcome: Outcome, used: Option<Used>) -> Ended {
-        Ended { outcome, used, at: SystemTime::now(), clock: Instant::now() }
+        Ended { outcome, used, at: wall_clock(), clock: uptime() }
     }
+}
+
+fn wall_clock() -> Timestamp {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).map_or(Duration::ZERO, Duration::from);
+    Timestamp::UNIX_EPOCH + now
+}
+
+fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Tells when a child may have ended.

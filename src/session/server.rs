@@ -177,9 +177,12 @@ fn serve(own: &Path, runs: &Path, inherited: Inherited) -> io::Result<ExitCode> 
             }
         }
     }
-    // While the lock is held, so that nobody can mistake the file for that of a dead server.
-    forget(own)?;
+    // Sessions that have not claimed their runs yet share the lock. The file stays until they have let go:
+    // whoever finds none must be right to take it that no order is on its way.
+    let again = OpenOptions::new().write(true).open(own)?;
     drop(inherited);
+    lock::lock(&again)?;
+    forget(own)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -57,7 +57,8 @@ pub struct Spool {
     files: BTreeMap<PathBuf, Option<Identity>>,
     machine: Machine,
     zones: Zones,
-    skipped: BTreeSet<PathBuf>,
+    /// Names passed over, and whether that has been told.
+    skipped: BTreeMap<PathBuf, bool>,
 }
 
 impl Spool {
@@ -89,7 +90,7 @@ impl Spool {
             files: BTreeMap::new(),
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
-            skipped: BTreeSet::new(),
+            skipped: BTreeMap::new(),
         }
     }
 
@@ -142,7 +143,10 @@ impl Spool {
 
     /// Names in a directory of crontabs that were passed over, each told once.
     pub fn take_skipped(&mut self) -> Vec<PathBuf> {
-        std::mem::take(&mut self.skipped).into_iter().collect()
+        let untold: Vec<_> =
+            self.skipped.iter().filter(|(_, told)| !**told).map(|(path, _)| path.clone()).collect();
+        self.skipped.values_mut().for_each(|told| *told = true);
+        untold
     }
 
     fn list(&mut self, place: &Place) -> Vec<PathBuf> {
@@ -162,7 +166,7 @@ impl Spool {
                 Some(name) if is_crontab_name(name) => paths.push(path),
                 Some(name) if name.starts_with('.') => {}
                 Some(_) | None => {
-                    self.skipped.insert(path);
+                    self.skipped.entry(path).or_insert(false);
                 }
             }
         }

@@ -58,11 +58,9 @@ impl Zone {
         match std::env::var("TZ") {
             Ok(tz) if !tz.is_empty() => Zone::named(tz.trim_start_matches(':')),
             Ok(_) => Ok(Zone::utc()),
-            Err(_) => match Zone::from_file("localtime", &root.join("etc/localtime")) {
+            Err(_) => match Zone::from_link(&root.join("etc/localtime")) {
                 Ok(zone) => Ok(zone),
-                Err(_) => {
-                    Zone::from_file("localtime", Path::new("/etc/localtime")).or(Ok(Zone::utc()))
-                }
+                Err(_) => Zone::from_link(Path::new("/etc/localtime")).or(Ok(Zone::utc())),
             },
         }
     }
@@ -91,6 +89,14 @@ impl Zone {
             });
         }
         Zone::from_file(name, &zoneinfo().join(name))
+    }
+
+    /// A zone from a file that is most often a link into zoneinfo, and then named after its target.
+    fn from_link(path: &Path) -> Result<Zone, Unknown> {
+        let target = path.canonicalize().ok();
+        let name =
+            target.as_deref().and_then(|target| target.strip_prefix(zoneinfo()).ok()?.to_str());
+        Zone::from_file(name.unwrap_or("local time"), path)
     }
 
     fn from_file(name: &str, path: &Path) -> Result<Zone, Unknown> {
