@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::client::output::{Output, print};
-use crate::client::{rat, reading, table};
+use crate::client::{ask, reading, table};
 use crate::plan::run::Trigger;
 use crate::plan::text::Text;
 use crate::protocol::reply::Run;
@@ -38,7 +38,7 @@ pub struct Args {
 pub fn main(args: &Args) -> ExitCode {
     let request =
         ListRuns { job: args.job.clone(), limit: args.count, output: args.output || args.json };
-    rat::ask(args.root.as_deref(), &request, |runs| {
+    ask::ask(args.root.as_deref(), &request, |runs| {
         print("rat history", |output| {
             if args.json {
                 let runs: Vec<_> = runs.runs.iter().map(object).collect();

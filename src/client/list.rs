@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client::clock::now;
 use crate::client::output::print;
-use crate::client::{rat, reading, table};
+use crate::client::{ask, reading, table};
 use crate::protocol::reply::Job;
 use crate::protocol::request::ListJobs;
 
@@ -25,7 +25,7 @@ pub struct Args {
 
 /// Runs `rat list`.
 pub fn main(args: &Args) -> ExitCode {
-    rat::ask(args.root.as_deref(), &ListJobs {}, |jobs| {
+    ask::ask(args.root.as_deref(), &ListJobs {}, |jobs| {
         print("rat list", |output| {
             if args.json {
                 let jobs: Vec<_> = jobs.jobs.iter().map(object).collect();
