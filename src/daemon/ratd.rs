@@ -287,7 +287,11 @@ impl Ratd {
         if self.disk.take_collect_all() {
             self.disk.must(Command::CollectAll { now: now.wall });
         }
-        self.state.rows_dropped += self.disk.take_dropped();
+        let dropped = self.disk.take_dropped();
+        if dropped > 0 {
+            self.state.rows_dropped += dropped;
+            tracing::warn!("the disk does not keep up: {dropped} rows of the history were dropped");
+        }
         Ok(())
     }
 
