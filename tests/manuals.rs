@@ -1,5 +1,7 @@
 //! The manual pages name every option that the programs take, and no other; every method, and every code.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output};
