@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
@@ -25,6 +26,7 @@ use crate::plan::text::Text;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::wait_for_others;
+use crate::spool::watch::is_blind;
 use crate::spool::{self, Spool, stamp};
 use crate::store::error::Error;
 use crate::store::{Change, Store};
@@ -36,8 +38,11 @@ const GATHERED: usize = 256;
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// How long, and how often, a lock is waited for that is about to go.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(1);
 const MOMENTS: u32 = 20;
+
+/// How often the spool is looked at where the kernel does not tell of changes.
+const BLIND_LOOK: Duration = Duration::from_secs(60);
 
 /// So many old rows are deleted at a time.
 const PRUNED: usize = 100;
@@ -49,6 +54,8 @@ pub struct Clerk {
     spool: Spool,
     changes: Arc<Inotify>,
     watched: BTreeSet<PathBuf>,
+    /// Changes in some of those are not told by the kernel.
+    blind: bool,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -88,6 +95,7 @@ impl Clerk {
             spool,
             changes,
             watched,
+            blind: false,
             first,
             unstored,
             settled: false,
@@ -99,7 +107,7 @@ impl Clerk {
     /// Works until ratd ends.
     pub fn serve(mut self, commands: &Receiver<Command>) {
         self.begin();
-        while let Ok(first) = commands.recv() {
+        while let Some(first) = self.next(commands) {
             let mut gathered = vec![first];
             gathered.extend(commands.try_iter().take(GATHERED - 1));
             let (writes, others): (Vec<_>, Vec<_>) = gathered.into_iter().partition(is_write);
@@ -107,6 +115,17 @@ impl Clerk {
             for command in others {
                 self.perform(command);
             }
+        }
+    }
+
+    /// The next command. Where changes cannot be watched for, each minute without one asks for a look.
+    fn next(&self, commands: &Receiver<Command>) -> Option<Command> {
+        if !self.blind {
+            return commands.recv().ok();
+        }
+        match commands.recv_timeout(BLIND_LOOK) {
+            Err(RecvTimeoutError::Timeout) => Some(Command::Look { client: None }),
+            received => received.ok(),
         }
     }
 
@@ -181,7 +200,8 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
             }
-            Command::CheckZones if self.spool.zones_changed() => self.look(),
+            // With jobs each minute there is never a minute without a command.
+            Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
             Command::CheckZones => {}
             Command::CollectAll { now } => {
                 let over = self.over(now);
@@ -252,6 +272,7 @@ impl Clerk {
                 self.answers.give(Answer::Said { text });
             }
         }
+        self.blind = wanted.iter().any(|directory| is_blind(directory));
         self.watched = wanted;
     }
 

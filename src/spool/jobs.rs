@@ -88,10 +88,9 @@ impl Zones {
         changed
     }
 
-    /// The directories in which a change of zone shows.
-    pub fn watched(&self) -> Vec<PathBuf> {
-        let parents = self.identities.iter().filter_map(|(path, _)| path.parent());
-        parents.filter(|path| path.is_dir()).map(Path::to_owned).collect()
+    /// The files that the zones in use were read from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.identities.iter().map(|(path, _)| path.as_path())
     }
 
     fn read(&mut self) {
