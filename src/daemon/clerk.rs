@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
@@ -22,9 +23,10 @@ use crate::plan::job::{Job, Recipe};
 use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
-use crate::protocol::request::Request;
+use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::wait_for_others;
+use crate::spool::watch::is_blind;
 use crate::spool::{self, Spool, stamp};
 use crate::store::error::Error;
 use crate::store::{Change, Store};
@@ -36,8 +38,11 @@ const GATHERED: usize = 256;
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// How long, and how often, a lock is waited for that is about to go.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(1);
 const MOMENTS: u32 = 20;
+
+/// How often the spool is looked at where the kernel does not tell of changes.
+const BLIND_LOOK: Duration = Duration::from_secs(60);
 
 /// So many old rows are deleted at a time.
 const PRUNED: usize = 100;
@@ -49,6 +54,8 @@ pub struct Clerk {
     spool: Spool,
     changes: Arc<Inotify>,
     watched: BTreeSet<PathBuf>,
+    /// Changes in some of those are not told by the kernel.
+    blind: bool,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -88,6 +95,7 @@ impl Clerk {
             spool,
             changes,
             watched,
+            blind: false,
             first,
             unstored,
             settled: false,
@@ -99,7 +107,7 @@ impl Clerk {
     /// Works until ratd ends.
     pub fn serve(mut self, commands: &Receiver<Command>) {
         self.begin();
-        while let Ok(first) = commands.recv() {
+        while let Some(first) = self.next(commands) {
             let mut gathered = vec![first];
             gathered.extend(commands.try_iter().take(GATHERED - 1));
             let (writes, others): (Vec<_>, Vec<_>) = gathered.into_iter().partition(is_write);
@@ -107,6 +115,17 @@ impl Clerk {
             for command in others {
                 self.perform(command);
             }
+        }
+    }
+
+    /// The next command. Where changes cannot be watched for, each minute without one asks for a look.
+    fn next(&self, commands: &Receiver<Command>) -> Option<Command> {
+        if !self.blind {
+            return commands.recv().ok();
+        }
+        match commands.recv_timeout(BLIND_LOOK) {
+            Err(RecvTimeoutError::Timeout) => Some(Command::Look { client: None }),
+            received => received.ok(),
         }
     }
 
@@ -122,13 +141,19 @@ impl Clerk {
         self.tell_queue();
     }
 
-    /// A run that an earlier ratd ordered.
+    /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
+    /// follows when its report is collected, as soon as the clock has been read.
     fn take_up(&mut self, run: RunId) {
-        if let Ok(Found::Alive(Some(alive))) = report::read(&self.run_file(run)) {
-            let at = alive.due;
-            self.answers.give(Answer::Adopted { run: alive, at });
-        }
-        // One that ended is collected as soon as the clock has been read: see `Settle`.
+        let path = self.run_file(run);
+        // The session writes its file as it starts, and nothing into it after that.
+        let begun =
+            || std::fs::metadata(&path).and_then(|about| about.modified()).map(Timestamp::from);
+        let (run, at) = match report::read(&path) {
+            Ok(Found::Alive(Some(run))) => (run.clone(), begun().unwrap_or(run.due)),
+            Ok(Found::Ended(report)) => (report.run.clone(), report.started),
+            Ok(Found::Alive(None) | Found::Died(_)) | Err(_) => return,
+        };
+        self.answers.give(Answer::Adopted { run, at });
     }
 
     fn run_file(&self, run: RunId) -> PathBuf {
@@ -168,7 +193,7 @@ impl Clerk {
         match command {
             Command::Identify { client, uid } => self.identify(client, uid),
             Command::Parse { client, frame } => {
-                self.answers.give(Answer::Parsed { client, call: control::parse(&frame) });
+                self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
             Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
             Command::Annotate { client, mut jobs, owner } => {
@@ -183,7 +208,8 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
             }
-            Command::CheckZones if self.spool.zones_changed() => self.look(),
+            // With jobs each minute there is never a minute without a command.
+            Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
             Command::CheckZones => {}
             Command::CollectAll { now } => {
                 let over = self.over(now);
@@ -258,6 +284,7 @@ impl Clerk {
                 self.answers.give(Answer::Said { text });
             }
         }
+        self.blind = wanted.iter().any(|directory| is_blind(directory));
         self.watched = wanted;
     }
 

@@ -50,6 +50,8 @@ struct Connection {
     uid: Uid,
     caller: Option<Caller>,
     frames: Frames,
+    /// Nobody waits for the reply to the frame that is being answered.
+    silent: bool,
     reply: Vec<u8>,
     sent: usize,
     watched: Option<For>,
@@ -83,8 +85,16 @@ impl Connections {
             let client = Client(self.next);
             self.next += 1;
             let (frames, reply) = (Frames::default(), Vec::new());
-            let connection =
-                Connection { stream, uid, caller: None, frames, reply, sent: 0, watched: None };
+            let connection = Connection {
+                stream,
+                uid,
+                caller: None,
+                frames,
+                silent: false,
+                reply,
+                sent: 0,
+                watched: None,
+            };
             self.open.insert(client, connection);
             accepted.push((client, uid));
         }
@@ -120,10 +130,18 @@ impl Connections {
         None
     }
 
+    /// The reply to the frame that was read last will not be sent.
+    pub fn silence(&mut self, client: Client) {
+        if let Some(connection) = self.open.get_mut(&client) {
+            connection.silent = true;
+        }
+    }
+
     /// Replies to the frame that was read last. The next frame is returned, if it is there already.
     pub fn reply(&mut self, client: Client, reply: Vec<u8>, wait: &Wait) -> Option<Vec<u8>> {
         let connection = self.open.get_mut(&client)?;
-        (connection.reply, connection.sent) = (reply, 0);
+        let silent = std::mem::take(&mut connection.silent);
+        (connection.reply, connection.sent) = (if silent { Vec::new() } else { reply }, 0);
         self.write(client, wait)
     }
 

@@ -157,7 +157,7 @@ fn told(past: Past, with_output: bool) -> reply::Run {
         trigger: past.run.trigger,
         started: past.started,
         ended: past.ended,
-        outcome: past.outcome,
+        end: reply::End::from(past.outcome.as_ref()),
         usage: past.usage,
         output_bytes: past.output_bytes,
         last_line: Text(lines().next_back().unwrap_or_default().to_vec()),
@@ -270,8 +270,9 @@ pub fn annotate<'a>(
     for job in &mut jobs.jobs {
         // The store sorts by job.
         if let Ok(at) = last.binary_search_by(|past| past.run.job.0.as_str().cmp(&job.id)) {
-            job.last =
-                Some(reply::Last { started: last[at].started, outcome: last[at].outcome.clone() });
+            let past = &last[at];
+            let end = reply::End::from(past.outcome.as_ref());
+            job.last = Some(reply::Last { started: past.started, end });
         }
     }
     jobs

@@ -14,7 +14,6 @@ use crate::daemon::connections::{Caller, Client};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId};
-use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
@@ -57,7 +56,7 @@ pub enum Answer {
     /// Who a client is.
     Identified { client: Client, caller: Caller },
     /// What a client's frame says.
-    Parsed { client: Client, call: Result<Call, Fault> },
+    Parsed { client: Client, call: Call },
     /// The reply for a client.
     Reply { client: Client, reply: Vec<u8> },
     /// A run of an earlier ratd goes on.

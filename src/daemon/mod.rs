@@ -37,7 +37,7 @@ use crate::daemon::options::{Mode, Options};
 use crate::daemon::ratd::{Ratd, State};
 use crate::daemon::runner::Runner;
 use crate::daemon::wait::{Wait, now};
-use crate::log::{Syslog, to_stderr};
+use crate::log::{Syslog, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
@@ -55,8 +55,7 @@ pub fn main() -> ExitCode {
         Ok(mode) => mode,
         Err(why) => return fail(why),
     };
-    // In the foreground with one file standard output is for people; the log keeps to what went wrong.
-    to_stderr(if mode.file.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
+    log_to(&mode);
     let starter = match start_side(&mode) {
         Ok(Side::Daemon(starter)) => starter,
         Ok(Side::Started(status)) => return status,
@@ -65,6 +64,15 @@ pub fn main() -> ExitCode {
     match live(mode, starter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
+    }
+}
+
+/// In the foreground people read the log; with one file standard output is for them, and the log keeps to trouble.
+fn log_to(mode: &Mode) {
+    match (&mode.file, mode.foreground) {
+        (Some(_), _) => to_stderr(LevelFilter::WARN),
+        (None, true) => to_stderr(LevelFilter::INFO),
+        (None, false) => to_syslog(&mode.paths.under_root("dev/log"), LevelFilter::INFO),
     }
 }
 

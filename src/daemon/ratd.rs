@@ -25,8 +25,7 @@ use crate::plan::clock_step::Now;
 use crate::plan::job::{Recipe, Source};
 use crate::plan::run::{Order, Outcome, Run, RunId};
 use crate::plan::scheduler::{Action, Event, Scheduler};
-use crate::protocol::fault::Fault;
-use crate::protocol::request::Call;
+use crate::protocol::request::{self, Call};
 use crate::session::report;
 
 const LISTENER: Token = Token(1);
@@ -292,7 +291,11 @@ impl Ratd {
         if self.disk.take_collect_all() {
             self.disk.must(Command::CollectAll { now: now.wall });
         }
-        self.state.rows_dropped += self.disk.take_dropped();
+        let dropped = self.disk.take_dropped();
+        if dropped > 0 {
+            self.state.rows_dropped += dropped;
+            tracing::warn!("the disk does not keep up: {dropped} rows of the history were dropped");
+        }
         Ok(())
     }
 
@@ -359,16 +362,19 @@ impl Ratd {
         while let Some(frame) = next.take() {
             if frame.len() > control::PARSED_AT_ONCE {
                 self.disk.must(Command::Parse { client, frame });
-            } else if let Some(reply) = self.answer(now, client, control::parse(&frame)) {
+            } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
                 next = self.connections.reply(client, reply, &self.wait);
             }
         }
     }
 
     /// The reply to a request; `None` if it was passed to where it can be answered.
-    fn answer(&mut self, now: &Now, client: Client, call: Result<Call, Fault>) -> Option<Vec<u8>> {
+    fn answer(&mut self, now: &Now, client: Client, call: Call) -> Option<Vec<u8>> {
+        if call.oneway {
+            self.connections.silence(client);
+        }
         let caller = self.connections.caller(client).cloned()?;
-        match control::route(now.wall, client, caller, call, &self.scheduler, &self.state) {
+        match control::route(now.wall, client, caller, call.request, &self.scheduler, &self.state) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);

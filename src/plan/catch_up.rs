@@ -13,6 +13,11 @@ pub fn due(every: &Every, now: Timestamp, zone: &dyn Offsets) -> Timestamp {
     within_hours(every, owed, zone)
 }
 
+/// Whether the hours of a period job contain `now`.
+pub fn may_start(every: &Every, now: Timestamp, zone: &dyn Offsets) -> bool {
+    every.hours.is_none_or(|(from, until)| is_open(from, until, reading(zone, now).hour()))
+}
+
 /// The date from which on the job is owed again. A stamp from the future says nothing: owed today.
 fn next_date(period: Period, done: NaiveDate, today: NaiveDate) -> NaiveDate {
     if done > today {

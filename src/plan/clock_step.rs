@@ -22,34 +22,41 @@ pub enum Step {
     None,
     /// It jumped forward, or the machine slept, for so long.
     Forward(TimeDelta),
-    /// It was set back by so much: jobs that go by the clock repeat what the clock repeats.
+    /// It shows again what it has shown: jobs that go by the clock repeat what the clock repeats.
     Back,
     /// It was set anew: planning starts from what it says now.
     Anew,
 }
 
-/// Steps from here on are a clock set anew (Vixie cron's limit).
+/// A clock that is so far behind what it has shown is set anew (Vixie cron's limit); so is one stepped forward
+/// by as much.
 const ANEW: TimeDelta = TimeDelta::hours(3);
 
-/// A step back of less repeats no minute that has been handled: the clock is being corrected.
+/// A clock that is less behind repeats no minute that has been handled: it is being corrected.
 const CORRECTION: TimeDelta = TimeDelta::minutes(2);
 
 /// Everything that came due in a delay up to this is started, one instant after the other.
 const SMALL_DELAY: TimeDelta = TimeDelta::minutes(6);
 
 /// The clock as the scheduler last saw it.
+///
+/// Whether it was set back is told by what it has shown and not by how far it was stepped: a clock may be put
+/// back in many small steps, or be stepped back while nobody looked and still be ahead of all that was handled.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     last: Now,
-    /// The furthest that the wall clock got; what is due up to here is done, and is not done again
-    /// when the clock is set back a little.
+    /// The furthest that the wall clock got. Jobs that name their times are done up to here, and are not done
+    /// again when the clock is set back a little.
     pub reached: Timestamp,
+    /// The furthest that it got since it was last set back. Jobs that go by the clock are done up to here, and
+    /// are not done again while it is being corrected.
+    pub shown: Timestamp,
 }
 
 impl Clock {
     /// A clock that starts now.
     pub fn new(now: &Now) -> Clock {
-        Clock { last: *now, reached: now.wall }
+        Clock { last: *now, reached: now.wall, shown: now.wall }
     }
 
     /// Takes a new reading, and tells how the clock moved other than by running.
@@ -57,18 +64,17 @@ impl Clock {
         let ran = now.monotonic.saturating_sub(self.last.monotonic);
         let step = now.wall - self.last.wall - TimeDelta::from_std(ran).unwrap_or(TimeDelta::MAX);
         self.last = *now;
-        if step <= -ANEW {
-            self.reached = now.wall;
+        if self.reached - now.wall >= ANEW {
+            (self.reached, self.shown) = (now.wall, now.wall);
             return Step::Anew;
         }
         self.reached = self.reached.max(now.wall);
-        if step <= -CORRECTION {
-            Step::Back
-        } else if step >= TimeDelta::seconds(1) {
-            Step::Forward(step)
-        } else {
-            Step::None
+        if self.shown - now.wall >= CORRECTION {
+            self.shown = now.wall;
+            return Step::Back;
         }
+        self.shown = self.shown.max(now.wall);
+        if step >= TimeDelta::seconds(1) { Step::Forward(step) } else { Step::None }
     }
 }
 
@@ -95,5 +101,60 @@ pub fn owed(step: Step, overdue: TimeDelta) -> Owed {
         Owed::NamedTimes
     } else {
         Owed::ThisMinute
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::{DateTime, TimeDelta};
+
+    use crate::plan::clock_step::{Clock, Now, Step};
+
+    /// Readings of the wall clock and of the other one, in minutes and a half, and what each of them means.
+    fn check(readings: &[(i64, u64, Step)]) {
+        let now = |(wall, ran): (i64, u64)| Now {
+            wall: DateTime::UNIX_EPOCH + TimeDelta::seconds(wall * 30),
+            monotonic: Duration::from_secs(ran * 30),
+        };
+        let mut clock = Clock::new(&now((0, 0)));
+        for (wall, ran, expected) in readings {
+            assert_eq!(
+                clock.advance(&now((*wall, *ran))),
+                *expected,
+                "at {wall}, having run {ran}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_did_not_step() {
+        check(&[(1, 1, Step::None), (600, 600, Step::None)]);
+    }
+
+    #[test]
+    fn a_step_forward_is_as_long_as_it_is() {
+        check(&[(21, 1, Step::Forward(TimeDelta::minutes(10)))]);
+    }
+
+    #[test]
+    fn small_steps_back_are_a_correction_until_they_are_two_minutes() {
+        check(&[
+            (-1, 0, Step::None),
+            (-3, 0, Step::None),
+            (-4, 0, Step::Back),
+            (-5, 0, Step::None),
+        ]);
+    }
+
+    #[test]
+    fn steps_back_that_come_to_three_hours_are_a_clock_set_anew() {
+        check(&[(-240, 0, Step::Back), (-350, 0, Step::Back), (-360, 0, Step::Anew)]);
+    }
+
+    #[test]
+    fn a_step_back_that_shows_nothing_again_is_none() {
+        check(&[(10, 20, Step::None), (12, 600, Step::None)]);
     }
 }

@@ -233,6 +233,10 @@ impl Scheduler {
     fn take_turn(&mut self, now: Timestamp, turn: Turn, owed: Owed, actions: &mut Vec<Action>) {
         let job = self.tables[turn.table].jobs[turn.line].clone();
         let Some(at) = DateTime::from_timestamp(turn.at, 0) else { return };
+        if let Some(opening) = outside_hours(&job, now) {
+            self.push(turn.table, turn.line, Some(Due { at: opening, times: 1 }));
+            return;
+        }
         let resume = owed_from(&job.schedule, owed, now);
         if at >= resume {
             let trigger = match job.schedule {
@@ -310,7 +314,7 @@ impl Scheduler {
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
-            schedule if goes_by_the_clock(schedule) => next_after(job, now),
+            schedule if goes_by_the_clock(schedule) => next_after(job, now.max(self.clock.shown)),
             _ => next_after(job, now.max(self.clock.reached)),
         }
     }
@@ -388,7 +392,9 @@ impl Scheduler {
         let Some((table, line, job)) = self.period_job(&ended.job) else { return };
         let Schedule::Every(every) = &job.schedule else { return };
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            self.push(table, line, Some(Due { at: now + TRY_AGAIN, times: 1 }));
+            let again = now + TRY_AGAIN;
+            let at = outside_hours(&job, again).unwrap_or(again);
+            self.push(table, line, Some(Due { at, times: 1 }));
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
@@ -425,6 +431,17 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
         Schedule::Seconds(seconds) => seconds.wildcard,
         Schedule::Reboot | Schedule::Every(_) => false,
     }
+}
+
+/// The next opening of a period job's hours, if they do not contain `now`.
+fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
+    let Schedule::Every(every) = &job.schedule else { return None };
+    if catch_up::may_start(every, now, &*job.zone) {
+        return None;
+    }
+    // Hours that a clock change swallowed are never open: their job starts at the end of the jump.
+    Some(catch_up::due(every, now, &*job.zone))
+        .filter(|opening| opening.timestamp() > now.timestamp())
 }
 
 /// From which due instant on a job is started although it is late.

@@ -88,10 +88,9 @@ impl Zones {
         changed
     }
 
-    /// The directories in which a change of zone shows.
-    pub fn watched(&self) -> Vec<PathBuf> {
-        let parents = self.identities.iter().filter_map(|(path, _)| path.parent());
-        parents.filter(|path| path.is_dir()).map(Path::to_owned).collect()
+    /// The files that the zones in use were read from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.identities.iter().map(|(path, _)| path.as_path())
     }
 
     fn read(&mut self) {
@@ -257,17 +256,45 @@ impl Names {
     }
 }
 
-/// The last part of the path of the first word that is a command.
+/// The last part of the path of the first word that is a command's, as far as it can be part of a name.
 fn slug(command: &[u8]) -> String {
     let command = String::from_utf8_lossy(command);
-    let word = command
-        .split_whitespace()
-        .find(|word| !word.contains('=') && word.starts_with(char::is_alphanumeric));
-    let word = word
-        .or_else(|| command.split_whitespace().find(|word| word.starts_with('/')))
-        .unwrap_or("job");
-    let last = word.rsplit('/').find(|part| !part.is_empty()).unwrap_or("job");
-    let kept: String =
-        last.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect();
-    if kept.is_empty() { "job".to_owned() } else { kept }
+    let words = command.split_whitespace().filter(|word| !word.contains('='));
+    let mut names = words.filter_map(|word| word.rsplit('/').find(|part| !part.is_empty()));
+    let name = names.find(|name| name.starts_with(char::is_alphanumeric)).unwrap_or("job");
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_called_after_its_command() {
+        for (command, name) in [
+            ("/usr/bin/backup --all", "backup"),
+            ("[ -x /usr/lib/php/sessionclean ] && /usr/lib/php/sessionclean", "sessionclean"),
+            ("A=1 B=2 report", "report"),
+            ("cd / && run-parts --report /etc/cron.hourly", "cd"),
+            ("( true )", "true"),
+            ("%", "job"),
+            ("", "job"),
+        ] {
+            assert_eq!(slug(command.as_bytes()), name, "{command}");
+        }
+    }
+
+    #[test]
+    fn entries_that_say_the_same_have_ids_of_their_own_that_stay() {
+        let source = Source("/etc/crontab".into());
+        let of = |names: &mut Names, command: &str| {
+            names.of("root", &source, "@daily", command.as_bytes()).0
+        };
+        let (mut before, mut after) = (Names::default(), Names::default());
+        let first = [of(&mut before, "a"), of(&mut before, "b"), of(&mut before, "a")];
+        let second =
+            [of(&mut after, "new"), of(&mut after, "a"), of(&mut after, "b"), of(&mut after, "a")];
+        assert_eq!(first, second[1..]);
+        assert_ne!(first[0], first[2]);
+    }
 }

@@ -5,6 +5,7 @@ pub mod file;
 pub mod install;
 pub mod jobs;
 pub mod stamp;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -95,22 +96,21 @@ impl Spool {
     }
 
     /// The directories in which something may change that `look` would find. Ask again after each look:
-    /// directories come and go.
+    /// directories and links come and go.
     pub fn watched(&self) -> BTreeSet<PathBuf> {
         let mut directories = BTreeSet::new();
         for place in &self.places {
-            let directory =
-                if place.is_directory { Some(place.path.as_path()) } else { place.path.parent() };
-            // Where it does not exist yet, its coming is seen in the nearest directory that does.
-            let existing =
-                directory.into_iter().flat_map(Path::ancestors).find(|path| path.is_dir());
-            directories.extend(existing.map(Path::to_owned));
-            if let Ok(target) = place.path.canonicalize() {
-                directories
-                    .extend(target.parent().filter(|_| !place.is_directory).map(Path::to_owned));
+            directories.append(&mut watch::directories(&place.path));
+            if place.is_directory && place.path.is_dir() {
+                directories.insert(place.path.clone());
             }
         }
-        directories.extend(self.zones.watched());
+        for path in self.files.keys().filter(|path| path.is_symlink()) {
+            directories.append(&mut watch::directories(path));
+        }
+        for path in self.zones.files() {
+            directories.append(&mut watch::directories(path));
+        }
         directories
     }
 

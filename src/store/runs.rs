@@ -43,7 +43,7 @@ pub struct Past {
 pub struct Filter<'a> {
     /// Only those of this user.
     pub owner: Option<&'a str>,
-    /// Only those of jobs of this name, or with an identity that begins so.
+    /// Only those of jobs whose name or identity begins so.
     pub job: Option<&'a str>,
     /// No more than so many, the newest.
     pub limit: usize,
@@ -135,7 +135,8 @@ impl Store {
             (Some(job), owner) => connection
                 .prepare_cached(
                     "SELECT * FROM runs
-                     WHERE job IN (SELECT job FROM runs WHERE name = :job
+                     WHERE job IN (SELECT job FROM runs
+                                   WHERE name >= :job AND name < :job || char(1114111)
                                    UNION SELECT job FROM runs
                                    WHERE job >= :job AND job < :job || char(1114111))
                          AND (:owner IS NULL OR owner = :owner)

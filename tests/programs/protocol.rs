@@ -1,6 +1,6 @@
 //! Clients that behave badly: whatever they do, others are served meanwhile, and ratd lives.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::bench::{AT, ATQ, DEADLINE, RAT, Ratd, Root, Start, eventually, is_root};
 
 /// A connection that says what it likes.
-struct Raw(UnixStream);
+struct Raw(BufReader<UnixStream>);
 
 impl Raw {
     fn new(root: &Root) -> Raw {
@@ -20,11 +20,11 @@ impl Raw {
         let stream = UnixStream::connect(root.path("run/rat/control.sock")).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Raw(stream)
+        Raw(BufReader::new(stream))
     }
 
     fn send(&mut self, bytes: &[u8]) -> &mut Raw {
-        self.0.write_all(bytes).unwrap();
+        self.0.get_mut().write_all(bytes).unwrap();
         self
     }
 
@@ -34,14 +34,8 @@ impl Raw {
 
     fn reply(&mut self) -> Value {
         let mut reply = Vec::new();
-        let mut byte = [0];
-        loop {
-            self.0.read_exact(&mut byte).unwrap();
-            match byte[0] {
-                0 => return serde_json::from_slice(&reply).unwrap(),
-                byte => reply.push(byte),
-            }
-        }
+        self.0.read_until(0, &mut reply).unwrap();
+        serde_json::from_slice(reply.strip_suffix(b"\0").unwrap()).unwrap()
     }
 
     /// Waits until ratd closes the connection.
@@ -157,7 +151,7 @@ fn a_frame_that_is_too_long_ends_its_connection() {
     let mut raw = Raw::new(&root);
     let piece = vec![b' '; 1 << 20];
     for _ in 0..17 {
-        if raw.0.write_all(&piece).is_err() {
+        if raw.0.get_mut().write_all(&piece).is_err() {
             break;
         }
     }
@@ -185,7 +179,7 @@ fn whoever_stops_in_the_middle_holds_nobody_up() {
     for _ in 0..20 {
         // Gone before the reply, or in the middle of it.
         drop(Raw::new(&root).send(&request));
-        Raw::new(&root).send(&request).0.shutdown(Shutdown::Both).unwrap();
+        Raw::new(&root).send(&request).0.get_ref().shutdown(Shutdown::Both).unwrap();
     }
     serves(&root);
     half.iter_mut().zip(0..).for_each(|(raw, index)| {
@@ -211,7 +205,7 @@ fn thousands_of_requests_in_one_go_are_answered_in_order() {
     let root = Root::new("pipelined");
     let _ratd = ratd(&root);
     let mut writer = Raw::new(&root);
-    let mut reader = Raw(writer.0.try_clone().unwrap());
+    let mut reader = Raw(BufReader::new(writer.0.get_ref().try_clone().unwrap()));
     let sender = thread::spawn(move || {
         for number in 0..4000 {
             let request = match number % 4 {
@@ -249,24 +243,16 @@ fn whoever_asks_much_waits_for_whoever_asks_little() {
     let mut greedy = Raw::new(&root);
     let expensive = frame("ListNext", &json!({ "count": 10_000 }), false);
     // All of these lie in one piece that ratd reads at once.
-    let many = expensive.repeat(400);
-    let sent = thread::spawn(move || {
-        let _ = greedy.0.write_all(&many);
-        let mut replies = 0;
-        while replies < 400 {
-            let mut piece = vec![0; 1 << 16];
-            let length = greedy.0.read(&mut piece).unwrap();
-            replies += piece[..length].iter().filter(|byte| **byte == 0).count();
-        }
-    });
+    greedy.send(&expensive.repeat(30));
+    let greedy = thread::spawn(move || (0..30).for_each(|_| drop(greedy.reply())));
     let mut modest = Raw::new(&root);
     let mut answered = 0;
-    while !sent.is_finished() {
+    while !greedy.is_finished() {
         assert_eq!(modest.call("GetStatus", &json!({}))["parameters"]["jobs"], 3000);
         answered += 1;
     }
-    sent.join().unwrap();
-    assert!(answered > 100, "only {answered} answers beside 400 long ones");
+    greedy.join().unwrap();
+    assert!(answered > 15, "only {answered} answers beside 30 long ones");
 }
 
 #[test]
@@ -312,7 +298,7 @@ fn one_users_connections_do_not_shut_out_others() {
         closed += 1;
     }
     assert_eq!(closed, 100);
-    root.client(RAT, &["status"]).run().fails(3, "too many connections");
+    root.client(RAT, &["status"]).run().fails(3, "the connection to ratd broke");
     drop(own);
     eventually("there is room", || root.client(RAT, &["status"]).run().status == Some(0));
     if !is_root() || Command::new("python3").arg("-V").output().is_err() {
@@ -332,7 +318,7 @@ fn one_users_connections_do_not_shut_out_others() {
     if outcome.is_ok() {
         serves(&root);
         let shut_out = root.client(RAT, &["status"]).as_other().run();
-        shut_out.fails(3, "too many connections");
+        shut_out.fails(3, "the connection to ratd broke");
     } else {
         eprintln!("skipped: no python3 for another user");
     }
