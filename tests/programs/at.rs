@@ -126,7 +126,7 @@ fn a_script_can_come_from_a_file_and_be_of_any_size() {
     let file = root.write("script", "echo from a file; exit 12");
     at(&root, &["-f", file.to_str().unwrap(), "now"]).run().ok();
     ratd.await_line("exited with status 12");
-    assert_eq!(root.history_of("at-1")[0]["output"]["text"], "from a file\n");
+    assert_eq!(root.history_of("at-1")[0]["output"], "from a file\n");
     at(&root, &["-f", "no-such-file", "now"]).run().fails(1, "no-such-file");
     let long = ": a line that does nothing, again and again\n".repeat(50_000) + "exit 13\n";
     at(&root, &["now"]).input(long).run().ok();
@@ -152,7 +152,7 @@ fn a_directory_that_is_gone_is_said_and_nothing_is_run() {
     let mut ratd = Start::system(&root).ready();
     ratd.await_said("exited with status 1");
     let run = root.history_of("at-1")[0].clone();
-    let text = run["output"]["text"].as_str().unwrap();
+    let text = run["output"].as_str().unwrap();
     assert!(text.contains("Execution directory inaccessible") && !text.contains("never"), "{run}");
     ratd.stop();
 }
@@ -177,7 +177,7 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
 
     at(&root, &["now"]).input("id -un; id -Gn; exit 6").as_other().run().ok();
     ratd.await_line("exited with status 6");
-    assert_eq!(root.history_of("at-3")[0]["output"]["text"], "nobody\nnogroup\n");
+    assert_eq!(root.history_of("at-3")[0]["output"], "nobody\nnogroup\n");
     at(&root, &["now"]).input("exit 5").run().ok();
     ratd.await_line("exited with status 5");
     let runs = root.client(RAT, &["history", "--json"]).as_other().run().ok().stdout;
@@ -215,7 +215,7 @@ fn a_job_has_three_descriptors_and_default_signals() {
     root.crontab(table);
     let mut ratd = Start::system(&root).ready();
     ratd.await_said("exited with status 9");
-    let text = root.history()[0]["output"]["text"].as_str().unwrap().to_owned();
+    let text = root.history()[0]["output"].as_str().unwrap().to_owned();
     for signals in ["SigBlk", "SigIgn", "SigCgt"] {
         assert!(text.contains(&format!("{signals}:\t0000000000000000")), "{text}");
     }

@@ -1,7 +1,8 @@
 /* Loaded in front of libc: the program lives on a clock of its own, which stands still while it works and jumps to
  * the instant its timer is armed for when nothing else is to be done.
  *
- * RAT_SIM_FROM and RAT_SIM_UNTIL: seconds since 1970; the clock does not pass the second. RAT_SIM_QUIET: so many
+ * RAT_SIM_FROM and RAT_SIM_UNTIL: seconds since 1970; the clock stands at the first until the file named by RAT_SIM_GO
+ * is there, and does not pass the second. RAT_SIM_QUIET: so many
  * milliseconds without an event count as nothing to be done. At the end "sim: the end" is written to standard error.
  */
 #define _GNU_SOURCE
@@ -42,6 +43,13 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	return 0;
 }
 
+static int may_go(void)
+{
+	const char *file = getenv("RAT_SIM_GO");
+
+	return !file || access(file, F_OK) == 0;
+}
+
 static int arm(int fd, int flags, const struct itimerspec *value)
 {
 	int (*real)(int, int, const struct itimerspec *, struct itimerspec *) = dlsym(RTLD_NEXT, "timerfd_settime");
@@ -66,9 +74,11 @@ int epoll_wait(int set, struct epoll_event *events, int most, int timeout)
 
 	if (timeout >= 0 || timer < 0)
 		return real(set, events, most, timeout);
-	count = real(set, events, most, ended ? -1 : quiet);
-	if (count != 0)
-		return count;
+	do {
+		count = real(set, events, most, ended ? -1 : quiet);
+		if (count != 0)
+			return count;
+	} while (!may_go());
 	if (before(&until, &armed)) {
 		const char *said = "sim: the end\n";
 

@@ -4,8 +4,9 @@
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::bench::{AT, Ratd, Root, Start, children, overdue};
+use crate::bench::{AT, Ratd, Root, Start, children, eventually, overdue};
 
 /// Waits until every job has a row that tells its end.
 fn settled(root: &Root, ratd: &mut Ratd, jobs: u64) {
@@ -13,7 +14,7 @@ fn settled(root: &Root, ratd: &mut Ratd, jobs: u64) {
         let history = root.history();
         let over = |number: u64| {
             let name = format!("at-{number}");
-            history.iter().any(|run| run["name"] == *name && run["outcome"] != "running")
+            history.iter().any(|run| run["name"] == *name && !run["outcome"].is_null())
         };
         if (1..=jobs).all(over) {
             return;
@@ -24,7 +25,7 @@ fn settled(root: &Root, ratd: &mut Ratd, jobs: u64) {
 
 fn check(root: &Root, before: &[String], ratd: &mut Ratd, jobs: u64) {
     let started = std::fs::read_to_string(root.path("started")).unwrap_or_default();
-    let history = root.history();
+    let history = root.history_of("at-");
     for number in 1..=jobs {
         let name = format!("at-{number}");
         let runs: Vec<_> = history.iter().filter(|run| run["name"] == *name).collect();
@@ -106,12 +107,29 @@ fn what_is_acknowledged_is_kept_if_ratd_is_killed_then() {
     ratd.stop();
 }
 
+/// A ratd whose fork server has served once: orders are sent to it, and wait in its socket if it stands still.
+fn with_fork_server(root: &Root) -> (Ratd, Pid) {
+    root.crontab("@reboot exit 9\n");
+    let mut ratd = Start::system(root).ready();
+    ratd.await_said("exited with status 9");
+    let [server] = children(ratd.pid)[..] else { panic!("no fork server") };
+    (ratd, server)
+}
+
+/// Has a process stand still, and waits until it does.
+fn halt(process: Pid) {
+    kill(process, Signal::SIGSTOP).unwrap();
+    eventually("it stands still", || {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('T')
+    });
+}
+
 #[test]
 fn an_order_that_died_with_its_fork_server_is_lost() {
     let root = Root::new("crash-fork-server");
-    let mut ratd = Start::system(&root).ready();
-    let [server] = children(ratd.pid)[..] else { panic!("no fork server") };
-    kill(server, Signal::SIGSTOP).unwrap();
+    let (mut ratd, server) = with_fork_server(&root);
+    halt(server);
     let script = format!("echo at-1 >> {}", root.shown("started"));
     root.client(AT, &["now"]).input(script).run().ok();
     ratd.await_line("started at-1");
@@ -128,12 +146,13 @@ fn an_order_that_died_with_its_fork_server_is_lost() {
 #[test]
 fn ratd_and_its_fork_server_killed_together_lose_no_word() {
     let root = Root::new("crash-both");
-    let mut ratd = Start::system(&root).ready();
-    let [server] = children(ratd.pid)[..] else { panic!("no fork server") };
-    kill(server, Signal::SIGSTOP).unwrap();
+    let (mut ratd, server) = with_fork_server(&root);
+    halt(server);
     let script = format!("echo at-1 >> {}", root.shown("started"));
     root.client(AT, &["now"]).input(script.clone()).run().ok();
     ratd.await_line("started at-1");
+    // The answer comes from a later turn of the loop: the order is sent.
+    root.json(&["status"]);
     ratd.kill();
     // The order lies in the socket of a fork server that stands still: nobody may call it lost yet.
     let mut next = Start::system(&root).ready();

@@ -16,7 +16,7 @@ fn an_idle_ratd_makes_no_call() {
     root.json(&["history"]);
     let [server] = children(ratd.pid)[..] else { panic!("no fork server") };
     let (ratd_pid, server) = (ratd.pid.to_string(), server.to_string());
-    let trace = root.shown("trace");
+    let trace = root.shown("home/trace");
     let traced = Command::new("timeout")
         .args(["-s", "INT", "3", "strace", "-f", "-qq", "-o", &trace])
         .args(["-p", &ratd_pid, "-p", &server])
