@@ -84,9 +84,9 @@ pub fn visible(text: &[u8]) -> String {
 }
 
 /// Standard error, an event a line: what people named files and jobs neither ends the line nor moves the cursor.
-struct Lines;
+struct OnStderr;
 
-impl Write for Lines {
+impl Write for OnStderr {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut line = String::with_capacity(text.len());
@@ -106,7 +106,7 @@ impl Write for Lines {
 /// Turns tracing's events into lines on standard error; called once, by the program.
 pub fn to_stderr(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Lines)
+        .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
         .without_time();
@@ -124,7 +124,7 @@ pub fn to_syslog(path: &Path, level: LevelFilter) {
         .with_target(false)
         .without_time();
     let trouble = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
         .without_time()
@@ -135,7 +135,7 @@ pub fn to_syslog(path: &Path, level: LevelFilter) {
 /// Takes each event as one line.
 struct Lines(Syslog);
 
-impl std::io::Write for Lines {
+impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         self.0.line(Weight::Info, &visible(line.trim_ascii()));
         Ok(line.len())

@@ -120,7 +120,7 @@ impl Ratd {
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
             FORK_SERVER => self.hear(now, ready)?,
-            Token(client) if client >= FIRST => self.serve(now, Client(client), ready),
+            Token(client) if client >= FIRST => self.serve(now, Client(client)),
             Token(_) => {}
         }
         Ok(Life::GoesOn)
@@ -255,10 +255,12 @@ impl Ratd {
                 }
                 Answer::Parsed { client, call } => {
                     if let Some(reply) = self.answer(now, client, call) {
-                        self.reply(now, client, reply);
+                        self.connections.reply(client, reply, &self.wait);
                     }
                 }
-                Answer::Reply { client, reply } => self.reply(now, client, reply),
+                Answer::Reply { client, reply } => {
+                    self.connections.reply(client, reply, &self.wait)
+                }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
                     say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
@@ -343,28 +345,20 @@ impl Ratd {
     }
 
     /// A client sent something, or takes more of its reply.
-    fn serve(&mut self, now: &Now, client: Client, ready: Ready) {
-        let frame = if self.connections.is_writing(client) {
-            self.connections.write(client, &self.wait)
-        } else if ready.readable {
-            self.connections.read(client, &self.wait)
-        } else {
-            None
-        };
-        if let Some(frame) = frame {
+    fn serve(&mut self, now: &Now, client: Client) {
+        if self.connections.is_writing(client) {
+            self.connections.write(client, &self.wait);
+        } else if let Some(frame) = self.connections.read(client, &self.wait) {
             self.take(now, client, frame);
         }
     }
 
-    /// A client's request, as bytes, and those that it sent right behind it.
+    /// A client's request, as bytes.
     fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
-        let mut next = Some(frame);
-        while let Some(frame) = next.take() {
-            if frame.len() > control::PARSED_AT_ONCE {
-                self.disk.must(Command::Parse { client, frame });
-            } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
-                next = self.connections.reply(client, reply, &self.wait);
-            }
+        if frame.len() > control::PARSED_AT_ONCE {
+            self.disk.must(Command::Parse { client, frame });
+        } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
+            self.connections.reply(client, reply, &self.wait);
         }
     }
 
@@ -380,12 +374,6 @@ impl Ratd {
                 self.disk.must(*command);
                 None
             }
-        }
-    }
-
-    fn reply(&mut self, now: &Now, client: Client, reply: Vec<u8>) {
-        if let Some(frame) = self.connections.reply(client, reply, &self.wait) {
-            self.take(now, client, frame);
         }
     }
 }
