@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
-use crate::daemon::ratd::State;
+use crate::daemon::state::State;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Job;
 use crate::plan::scheduler::Scheduler;

@@ -1,7 +1,7 @@
 //! The loop: wait, decide, do. One thread that waits for nothing but its epoll set. What may wait for a disk is told
 //! to the disk thread, what runs is told to the fork server, and what is decided is decided by the scheduler.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ use crate::daemon::disk::{Answer, Command, Disk};
 use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
+use crate::daemon::state::State;
 use crate::daemon::wait::{For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Recipe, Source};
-use crate::plan::run::{Order, Outcome, Run, RunId};
+use crate::plan::job::Recipe;
+use crate::plan::run::{Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::protocol::request::{self, Call};
 use crate::session::report;
@@ -53,38 +54,6 @@ pub struct Ratd {
     pub starter: Starter,
     pub crash: Crash,
     pub state: State,
-}
-
-/// What `rat status` tells.
-#[derive(Debug)]
-pub struct State {
-    pub started: Timestamp,
-    pub ready: bool,
-    /// What is wrong with each crontab.
-    pub problems: BTreeMap<Source, Vec<String>>,
-    /// Why the store cannot be used; `None` if it can.
-    pub trouble: Option<String>,
-    /// The jobs whose runs go on, by run.
-    pub running: BTreeMap<RunId, Run>,
-    pub runs_started: u64,
-    pub runs_missed: u64,
-    pub rows_dropped: u64,
-}
-
-impl State {
-    /// A ratd that has just been started.
-    pub fn new(started: Timestamp) -> State {
-        State {
-            started,
-            ready: false,
-            problems: BTreeMap::new(),
-            trouble: None,
-            running: BTreeMap::new(),
-            runs_started: 0,
-            runs_missed: 0,
-            rows_dropped: 0,
-        }
-    }
 }
 
 /// Whether the loop goes on.
@@ -154,8 +123,9 @@ impl Ratd {
                 }
             }
         }
-        if started && !self.disk.may(Command::CheckZones) {
-            // The next start asks again.
+        if started {
+            // A full queue may refuse it: the next start asks again.
+            self.disk.may(Command::CheckZones);
         }
     }
 
