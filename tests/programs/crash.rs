@@ -133,6 +133,8 @@ fn an_order_that_died_with_its_fork_server_is_lost() {
     let script = format!("echo at-1 >> {}", root.shown("started"));
     root.client(AT, &["now"]).input(script).run().ok();
     ratd.await_line("started at-1");
+    // The answer comes from a later turn of the loop: the order is sent.
+    root.json(&["status"]);
     kill(server, Signal::SIGKILL).unwrap();
     ratd.await_line("started another");
     ratd.await_line("is lost");
