@@ -269,7 +269,7 @@ fn oneway_requests_are_done() {
     assert_eq!(root.client(ATQ, &[]).run().ok().stdout, "");
     // Also if nobody stays to hear.
     root.client(AT, &["noon", "tomorrow"]).input("true\n").run().ok();
-    drop(Raw::new(&root).send(&frame("RemoveJob", &json!({ "number": 2 }), true).repeat(3)));
+    let _ = Raw::new(&root).send(&frame("RemoveJob", &json!({ "number": 2 }), true).repeat(3));
     eventually("the job is removed", || root.client(ATQ, &[]).run().ok().stdout.is_empty());
 }
 
