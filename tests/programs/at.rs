@@ -165,26 +165,26 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
     let root = Root::new("others");
     let mut ratd = Start::system(&root).ready();
     at(&root, &["noon", "tomorrow"]).input("echo secret").run().ok();
-    at(&root, &["noon", "tomorrow"]).input("true").by_other().run().ok();
-    let seen = root.client(ATQ, &[]).by_other().run().ok().stdout;
+    at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
+    let seen = root.client(ATQ, &[]).of_other().run().ok().stdout;
     assert!(seen.starts_with("2\t") && seen.lines().count() == 1, "{seen}");
     assert_eq!(queue(&root).lines().count(), 2);
-    root.client(ATRM, &["1"]).by_other().run().fails(1, "1: Not owner");
-    let hidden = root.client(AT, &["-c", "1"]).by_other().run();
+    root.client(ATRM, &["1"]).of_other().run().fails(1, "1: Not owner");
+    let hidden = root.client(AT, &["-c", "1"]).of_other().run();
     assert!(!hidden.stdout.contains("secret"));
     hidden.fails(1, "Cannot find jobid 1");
     assert_eq!(queue(&root).lines().count(), 2);
 
-    at(&root, &["now"]).input("id -un; id -Gn; exit 6").by_other().run().ok();
+    at(&root, &["now"]).input("id -un; id -Gn; exit 6").of_other().run().ok();
     ratd.await_line("exited with status 6");
     assert_eq!(root.history_of("at-3")[0]["output"], "nobody\nnogroup\n");
     at(&root, &["now"]).input("exit 5").run().ok();
     ratd.await_line("exited with status 5");
-    let runs = root.client(RAT, &["history", "--json"]).by_other().run().ok().stdout;
+    let runs = root.client(RAT, &["history", "--json"]).of_other().run().ok().stdout;
     assert!(runs.contains("at-3") && !runs.contains("at-4"), "{runs}");
     root.write("etc/at.deny", format!("{OTHER}\n"));
-    at(&root, &["now"]).input("true").by_other().run().fails(1, "not allowed to use at");
-    root.client(ATQ, &[]).by_other().run().fails(1, "not allowed to use at");
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "not allowed to use at");
+    root.client(ATQ, &[]).of_other().run().fails(1, "not allowed to use at");
     root.client(ATRM, &["2"]).run().ok();
     ratd.stop();
 }

@@ -287,7 +287,7 @@ impl Client {
     }
 
     /// As the other user; for root alone.
-    pub fn by_other(mut self) -> Client {
+    pub fn of_other(mut self) -> Client {
         let other = User::from_name(OTHER).unwrap().unwrap();
         self.command.uid(other.uid.as_raw()).gid(other.gid.as_raw());
         self

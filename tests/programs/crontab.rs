@@ -132,18 +132,18 @@ fn other_users_crontabs_are_for_root() {
     let root = Root::new("users");
     let ratd = Start::system(&root).ready();
     crontab(&root, &["-u", OTHER, "-"]).input("@daily true\n").run().ok();
-    let own = crontab(&root, &["-l"]).by_other().run().ok();
+    let own = crontab(&root, &["-l"]).of_other().run().ok();
     assert_eq!(own.stdout, "@daily true\n");
-    crontab(&root, &["-u", OTHER, "-l"]).by_other().run().ok();
-    crontab(&root, &["-"]).input("@weekly true\n").by_other().run().ok();
+    crontab(&root, &["-u", OTHER, "-l"]).of_other().run().ok();
+    crontab(&root, &["-"]).input("@weekly true\n").of_other().run().ok();
     assert_eq!(crontab(&root, &["-u", OTHER, "-l"]).run().ok().stdout, "@weekly true\n");
     for arguments in [&["-u", "root", "-l"][..], &["-u", "root", "-r"], &["-u", "root", "-"]] {
-        let refused = crontab(&root, arguments).input("@daily true\n").by_other().run();
+        let refused = crontab(&root, arguments).input("@daily true\n").of_other().run();
         refused.fails(1, "must be privileged to use -u");
     }
     crontab(&root, &["-u", "nobody-of-this-name", "-l"]).run().fails(1, "no such user");
     crontab(&root, &["-u", "../../../etc/x", "-l"]).run().fails(1, "no such user");
-    let listed = root.client(RAT, &["list"]).by_other().run().ok();
+    let listed = root.client(RAT, &["list"]).of_other().run().ok();
     assert!(listed.stdout.contains("1 jobs"), "{listed:?}");
 
     for (allow, deny, allowed) in [
@@ -161,18 +161,18 @@ fn other_users_crontabs_are_for_root() {
                 None => drop(std::fs::remove_file(root.path(name))),
             }
         }
-        let asked = crontab(&root, &["-l"]).by_other().run();
+        let asked = crontab(&root, &["-l"]).of_other().run();
         if allowed {
             asked.ok();
         } else {
             asked.fails(1, "not allowed to use crontab");
-            crontab(&root, &["-"]).input("").by_other().run().fails(1, "not allowed");
-            crontab(&root, &["-r"]).by_other().run().fails(1, "not allowed");
+            crontab(&root, &["-"]).input("").of_other().run().fails(1, "not allowed");
+            crontab(&root, &["-r"]).of_other().run().fails(1, "not allowed");
         }
         crontab(&root, &["-u", OTHER, "-l"]).run().ok();
     }
     ratd.stop();
-    crontab(&root, &["-l"]).by_other().run().fails(1, "no ratd is running");
+    crontab(&root, &["-l"]).of_other().run().fails(1, "no ratd is running");
 }
 
 #[test]

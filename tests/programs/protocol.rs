@@ -175,12 +175,12 @@ fn whoever_stops_in_the_middle_holds_nobody_up() {
     }
     // Replies that are never read: each is some hundred kilobytes, more than a socket holds.
     let mut deaf: Vec<_> = (0..20).map(|_| Raw::new(&root)).collect();
-    for raw in &mut deaf {
-        raw.send(&request.repeat(20));
-    }
+    deaf.iter_mut().for_each(|raw| {
+        let _ = raw.send(&request.repeat(20));
+    });
     for _ in 0..20 {
         // Gone before the reply, or in the middle of it.
-        Raw::new(&root).send(&request);
+        let _ = Raw::new(&root).send(&request);
         Raw::new(&root).send(&request).0.get_ref().shutdown(Shutdown::Both).unwrap();
     }
     serves(&root);
@@ -269,7 +269,7 @@ fn oneway_requests_are_done() {
     assert_eq!(root.client(ATQ, &[]).run().ok().stdout, "");
     // Also if nobody stays to hear.
     root.client(AT, &["noon", "tomorrow"]).input("true\n").run().ok();
-    Raw::new(&root).send(&frame("RemoveJob", &json!({ "number": 2 }), true).repeat(3));
+    let _ = Raw::new(&root).send(&frame("RemoveJob", &json!({ "number": 2 }), true).repeat(3));
     eventually("the job is removed", || root.client(ATQ, &[]).run().ok().stdout.is_empty());
 }
 
@@ -319,7 +319,7 @@ fn one_users_connections_do_not_shut_out_others() {
     let outcome = hoard.stdout.as_mut().unwrap().read_exact(&mut held);
     if outcome.is_ok() {
         serves(&root);
-        let shut_out = root.client(RAT, &["status"]).by_other().run();
+        let shut_out = root.client(RAT, &["status"]).of_other().run();
         shut_out.fails(3, "the connection to ratd broke");
     } else {
         eprintln!("skipped: no python3 for another user");
@@ -327,7 +327,7 @@ fn one_users_connections_do_not_shut_out_others() {
     drop(hoard.stdin.take());
     hoard.wait().unwrap();
     eventually("there is room again", || {
-        root.client(RAT, &["status"]).by_other().run().status == Some(0)
+        root.client(RAT, &["status"]).of_other().run().status == Some(0)
     });
 }
 
@@ -339,6 +339,6 @@ fn only_its_owner_reaches_a_users_own_ratd() {
     let root = Root::new("own-socket");
     let table = root.write("table", "30 4 * * * true\n");
     let _ratd = Start::file(&root, &table).ready();
-    root.client(RAT, &["status"]).by_other().run().fails(3, "Permission denied");
+    root.client(RAT, &["status"]).of_other().run().fails(3, "Permission denied");
     assert!(Path::new(&root.path("run/rat/control.sock")).exists());
 }
