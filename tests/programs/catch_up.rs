@@ -80,6 +80,8 @@ fn a_period_job_needs_no_store_to_be_done_once() {
     root.write("etc/anacrontab", "1 0 daily echo done; exit 3\n");
     let mut ratd = Start::system(&root).ready();
     ratd.await_line("exited with status 3");
+    // Answered by the disk thread, after the stamp is written.
+    root.json(&["list"]);
     ratd.stop();
     assert_eq!(stamp(&root), today());
     let ratd = Start::system(&root).ready();
