@@ -70,6 +70,7 @@ impl Bench {
             },
             recipe: Recipe {
                 kind,
+                uid: None,
                 command: Text::from(command),
                 input: None,
                 environment: [].into(),

@@ -35,6 +35,7 @@ impl Submission {
     pub fn recipe(&self) -> Recipe {
         Recipe {
             kind: Kind::At,
+            uid: None,
             command: self.script.clone(),
             input: None,
             environment: self.environment.clone(),

@@ -164,6 +164,7 @@ impl Session {
     /// Looks up the owner, and asks PAM.
     fn admit(&mut self) -> Result<(Owner, Environment), String> {
         let mut owner = Owner::look_up(&self.order.run.owner)?;
+        owner.check_uid(self.order.recipe.uid)?;
         match pam::admit(self.order.recipe.kind, &mut owner) {
             Ok(Admission::NotAsked) => {}
             Ok(Admission::Absent(why)) => self.do_without_pam(&why),

@@ -108,7 +108,10 @@ impl Zones {
 
     fn read(&mut self) {
         self.named.clear();
-        let places = [self.root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        let mut places = vec![self.root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        places.extend(
+            std::env::var("TZ").ok().map(|name| zoneinfo().join(name.trim_start_matches(':'))),
+        );
         self.identities = places.into_iter().map(identified).collect();
         self.local = Zone::local(&self.root).unwrap_or_else(|_| Zone::utc());
     }
@@ -202,6 +205,7 @@ fn job_of_entry(
             command: entry.command,
             input: entry.input,
             environment: entry.environment,
+            uid: None,
             directory: None,
             umask: None,
             quiet: entry.flags.quiet,
@@ -245,6 +249,7 @@ pub fn of_anacrontab(
                 command: line.command,
                 input: None,
                 environment: line.environment,
+                uid: None,
                 directory: None,
                 umask: None,
                 quiet: false,
