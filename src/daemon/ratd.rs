@@ -95,7 +95,7 @@ impl Ratd {
         match self.runner.revive(now.wall, &self.wait, FORK_SERVER) {
             Ok(false) => {}
             Ok(true) => tracing::info!(
-                "started a fork server, pid {}",
+                "started another fork server, pid {}",
                 self.runner.pid().unwrap_or_default()
             ),
             Err(error) => tracing::error!("cannot start a fork server: {error}"),
