@@ -24,7 +24,7 @@ use crate::daemon::wait::{For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Kind, Mail, Recipe};
+use crate::plan::job::{Kind, Recipe};
 use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
@@ -156,7 +156,7 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, mut recipe: Recipe) {
+    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
         self.state.runs_started += 1;
         if !recipe.quiet {
             // An at-job is a script: what it says is its owner's business.
@@ -168,10 +168,6 @@ impl Ratd {
         }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
-        if echo {
-            // It is shown to whoever started ratd; nobody has to be told twice.
-            recipe.mailing.when = Mail::Never;
-        }
         let order = Order {
             run,
             recipe,
