@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::client::output::{complain, print};
 use crate::client::reading;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::dialect::Dialect;
 use crate::syntax::{anacrontab, crontab};
 
 /// What `rat check` is asked.
@@ -21,6 +22,12 @@ pub struct Args {
     /// The files are ones that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
+    /// Read the files as another cron does: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
+    pub dialect: Option<&'static Dialect>,
+    /// Show also what busybox's cron reads differently
+    #[arg(long, conflicts_with = "dialect")]
+    pub portable: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -73,9 +80,10 @@ fn check(file: &Path, args: &Args, output: &mut impl Write) -> io::Result<Result
     let diagnostics = if file.file_name().is_some_and(|name| name == "anacrontab") {
         anacrontab::parse(&text).diagnostics
     } else {
+        let dialect = reading::dialect(args.dialect);
         let form = reading::form(file, args.system, args.single);
-        let mut crontab = crontab::parse(&text, form, &reading::seed());
-        reading::zones(&mut crontab);
+        let mut crontab = crontab::parse(&text, form, &reading::seed(), dialect);
+        reading::zones(&mut crontab, dialect);
         crontab.diagnostics
     };
     let name = file.display().to_string();

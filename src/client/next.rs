@@ -17,6 +17,7 @@ use crate::client::reading;
 use crate::plan::civil::{Offsets, Timestamp, reading as civil_reading};
 use crate::plan::schedule::{Due, Schedule};
 use crate::syntax::crontab::{self, Crontab};
+use crate::syntax::dialect::Dialect;
 use crate::syntax::expression;
 use crate::zone::Zone;
 
@@ -47,6 +48,9 @@ pub struct Args {
     /// The file is one that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
+    /// Read file or schedule as another cron does: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
+    pub dialect: Option<&'static Dialect>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -102,7 +106,9 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
             });
             (rows.collect(), status)
         }
-        (None, Some(text)) => (vec![one_row(text, &zone)?], ExitCode::SUCCESS),
+        (None, Some(text)) => {
+            (vec![one_row(text, &zone, reading::dialect(args.dialect))?], ExitCode::SUCCESS)
+        }
         (None, None) => return Err("a file or a schedule is needed".to_owned()),
     };
     let most = if until.is_none() { FEW } else { usize::MAX };
@@ -114,8 +120,8 @@ type Loaded = (Crontab, ExitCode, HashMap<String, Zone>);
 fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     let text = reading::load(file)?;
     let form = reading::form(file, args.system, args.single);
-    let mut crontab = crontab::parse(&text, form, &reading::seed());
-    let zones = reading::zones(&mut crontab);
+    let mut crontab = crontab::parse(&text, form, &reading::seed(), reading::dialect(args.dialect));
+    let zones = reading::zones(&mut crontab, reading::dialect(args.dialect));
     let status = if reading::any_error(&crontab.diagnostics) {
         // Warnings are `rat check`'s; here only what is missing from the preview is said.
         let errors: Vec<_> = crontab
@@ -132,8 +138,8 @@ fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     Ok((crontab, status, zones))
 }
 
-fn one_row(text: &str, zone: &Zone) -> Result<Row, String> {
-    let schedule = expression::schedule(text, &reading::seed()).map_err(|error| {
+fn one_row(text: &str, zone: &Zone, dialect: &'static Dialect) -> Result<Row, String> {
+    let schedule = expression::schedule(text, &reading::seed(), dialect).map_err(|error| {
         reading::complain_about(&[error], "--expr", text.as_bytes());
         String::new()
     })?;

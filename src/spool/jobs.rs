@@ -14,6 +14,7 @@ use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect::{Dialect, ZoneRule};
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
@@ -74,6 +75,11 @@ impl Zones {
         Ok(zone)
     }
 
+    /// Lets UTC stand for a name that is no zone's.
+    fn set_utc(&mut self, name: &str) {
+        self.named.insert(name.to_owned(), Zone::utc());
+    }
+
     /// Whether a file changed since it was read.
     pub fn changed(&self) -> bool {
         self.identities.iter().any(|(path, identity)| Identity::of(path).ok() != *identity)
@@ -123,6 +129,7 @@ pub fn of_crontab(
     text: &[u8],
     source: &Source,
     owner: Owner,
+    dialect: &'static Dialect,
     machine: &Machine,
     zones: &mut Zones,
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
@@ -131,11 +138,16 @@ pub fn of_crontab(
         Owner::Column => (Form::System, "root", Kind::SystemEntry),
         Owner::Single(name) => (Form::Single, name, Kind::Entry),
     };
-    let crontab = crontab::parse(text, form, &machine.seed(seed_owner));
+    let crontab = crontab::parse(text, form, &machine.seed(seed_owner), dialect);
     let mut diagnostics = crontab.diagnostics;
     for zone in &crontab.zones {
         if let Err(unknown) = zones.named(&zone.name) {
-            diagnostics.push(zone.unknown(unknown.to_string()));
+            diagnostics.push(if dialect.zone == ZoneRule::ByTheClock {
+                zones.set_utc(&zone.name);
+                zone.taken_for_utc(unknown.to_string())
+            } else {
+                zone.unknown(unknown.to_string())
+            });
         }
     }
     let mut names = Names::default();

@@ -1,0 +1,1 @@
+//! What other crons read differently.
