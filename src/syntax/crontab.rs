@@ -648,14 +648,19 @@ impl Line<'_> {
     /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
     fn dash(&self, at: usize, said: &mut Vec<Diagnostic>) -> Option<bool> {
         let privileged = self.form == Form::System || self.seed.owner == "root";
+        let word_follows = self.text.get(at + 1).is_some_and(|byte| !is_blank(*byte));
         match self.dialect.dash {
             Dash::Quiet => {
                 self.check_dash(at, said);
                 Some(true)
             }
-            Dash::QuietForRoot if privileged => Some(true),
+            Dash::QuietForRoot if privileged && word_follows => Some(true),
             Dash::QuietForRoot => {
-                let message = "only root may keep a start out of the log".to_owned();
+                let message = if privileged {
+                    "a schedule must follow the `-` without a blank".to_owned()
+                } else {
+                    "only root may keep a start out of the log".to_owned()
+                };
                 said.push(Diagnostic::error("E010", self.line, at..at + 1, message));
                 None
             }
