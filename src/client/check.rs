@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use crate::client::output::{complain, print};
 use crate::client::reading;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
-use crate::syntax::dialect::Dialect;
-use crate::syntax::{anacrontab, crontab};
+use crate::syntax::dialect::{Dialect, OTHERS};
+use crate::syntax::{anacrontab, crontab, portability};
 
 /// What `rat check` is asked.
 #[derive(Clone, Debug, clap::Args)]
@@ -84,6 +84,11 @@ fn check(file: &Path, args: &Args, output: &mut impl Write) -> io::Result<Result
         let form = reading::form(file, args.system, args.single);
         let mut crontab = crontab::parse(&text, form, &reading::seed(), dialect);
         reading::zones(&mut crontab, dialect);
+        if args.dialect.is_none() {
+            let others = if args.portable { OTHERS.as_slice() } else { &OTHERS[..2] };
+            crontab.diagnostics.extend(portability::lints(&text, form, &reading::seed(), others));
+            crontab.diagnostics.sort_by_key(|said| said.line);
+        }
         crontab.diagnostics
     };
     let name = file.display().to_string();

@@ -21,8 +21,12 @@ pub struct Crontab {
     pub entries: Vec<Entry>,
     /// What is wrong, or perhaps not as meant, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// The assignments, in the order of the file.
+    pub assignments: Vec<Assigned>,
     /// Every zone that `CRON_TZ` names, so that one that does not exist can be pointed at.
     pub zones: Vec<ZoneName>,
+    /// Something is wrong that costs all entries, in a dialect where that is so.
+    pub is_lost: bool,
 }
 
 /// One line that says when to run what.
@@ -48,6 +52,15 @@ pub struct Entry {
     pub flags: Flags,
     /// The `RANDOM_DELAY` in force, in minutes.
     pub random_delay: u32,
+}
+
+/// One assignment.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// Its line, from 1.
+    pub line: u32,
+    /// What the variable is set to.
+    pub value: Text,
 }
 
 /// BSD's flags between the schedule and the command.
@@ -103,6 +116,15 @@ const LARGEST_ENVIRONMENTS: usize = 64 << 20;
 
 /// Reads a crontab as a dialect does. Without one, a wrong line is left out and said, and all others stand.
 pub fn parse(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> Crontab {
+    let mut crontab = read(text, form, seed, dialect);
+    if crontab.is_lost {
+        crontab.entries.clear();
+    }
+    crontab
+}
+
+/// The same, with every entry that can be read, even where something else costs all of them.
+pub fn read(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> Crontab {
     let mut reading = Reading::new(form, seed, dialect);
     if dialect.mends_text {
         reading.check_text(text);
@@ -114,9 +136,7 @@ pub fn parse(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) ->
     }
     reading.check_end(text);
     let mut crontab = reading.crontab;
-    if reading.lost {
-        crontab.entries.clear();
-    }
+    crontab.is_lost = reading.lost;
     crontab.diagnostics.sort_by_key(|said| said.line);
     crontab
 }
@@ -367,6 +387,7 @@ impl<'s> Reading<'s> {
             _ => {}
         }
         let (name, value) = (Text(name.to_vec()), Text(value.to_vec()));
+        self.crontab.assignments.push(Assigned { line, value: value.clone() });
         match self.assigned.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => *old = value,
             None => self.assigned.push((name, value)),
@@ -504,8 +525,9 @@ enum Shape<'t> {
 /// the rest of the line without the blanks around it.
 fn assignment<'t>(text: &'t [u8], start: usize, dialect: &Dialect) -> Shape<'t> {
     let skip = |from: usize| from + text[from..].iter().take_while(|byte| is_space(**byte)).count();
-    let quoted = matches!(text[start], b'"' | b'\'');
-    let (name, after) = match text[start] {
+    let Some(first) = text.get(start).copied() else { return Shape::Other };
+    let quoted = matches!(first, b'"' | b'\'');
+    let (name, after) = match first {
         quote @ (b'"' | b'\'') => match text[start + 1..].iter().position(|byte| *byte == quote) {
             Some(length) => (start + 1..start + 1 + length, start + length + 2),
             None => return Shape::Other,
