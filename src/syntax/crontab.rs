@@ -379,6 +379,11 @@ impl<'s> Reading<'s> {
             );
             self.say(Diagnostic::warning("W058", line, 0..columns.end, message));
         }
+        if self.dialect.without_effect.iter().any(|known| known.as_bytes() == name) {
+            let message = format!("{} leaves this variable as it is", self.dialect.cron);
+            self.say(Diagnostic::warning("W059", line, columns, message));
+            return;
+        }
         match name {
             b"CRON_TZ" => self.set_zone(value, line, columns),
             b"RANDOM_DELAY" if self.dialect.random_delay => {

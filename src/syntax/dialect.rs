@@ -28,6 +28,8 @@ pub struct Dialect {
 
     /// Only these may be assigned to, in one word and without quotes; empty is all, in Vixie's way.
     pub variables: &'static [&'static str],
+    /// Assignments to these have no effect.
+    pub without_effect: &'static [&'static str],
     /// `NAME=` is an assignment.
     pub empty_values: bool,
     /// Blanks at the end of a quoted value are cut, and a second pair of quotes in it.
@@ -200,6 +202,7 @@ const OWN: Dialect = Dialect {
     },
     file_names: FileNames::LeftBehind,
     variables: &[],
+    without_effect: &[],
     empty_values: true,
     strips_quoted: false,
     assigned: &[],
@@ -297,6 +300,7 @@ pub static BUSYBOX: Dialect = Dialect {
     limits: Limits { entries: (0, Loss::Nothing), lines: Some((255, 65_534)), ..OWN.limits },
     file_names: FileNames::Dots,
     variables: &["MAILTO", "SHELL", "PATH"],
+    without_effect: &["PATH"],
     assigned: &[("MAILTO", "")],
     zone: ZoneRule::Ignored,
     random_delay: false,

@@ -189,6 +189,11 @@ pub fn five(
         calendar(minutes, hours, days, months, weekdays)
     };
     check_days(&calendar, day, weekday, said);
+    if !dialect.is_rat() {
+        // What would help is not known there.
+        let about_months = |said: &&mut Diagnostic| ["W034", "W035"].contains(&said.code);
+        said.iter_mut().filter(about_months).for_each(|said| said.help = None);
+    }
     Some(if dialect.by_the_clock { calendar.by_the_clock() } else { calendar })
 }
 
@@ -239,8 +244,15 @@ fn check_days(calendar: &Calendar, day: Word<'_>, weekday: Word<'_>, said: &mut 
     let stars = calendar.stars();
     let both = day.columns().start..weekday.columns().end;
     if calendar.is_never_due() {
-        let message = "no month that is selected has such a day".to_owned();
+        let empty = calendar.minutes == 0 || calendar.hours == 0 || calendar.months == 0;
+        let empty = empty || calendar.weekdays == 0 || calendar.days == 0;
+        let message = match empty {
+            true => "one of the fields selects nothing".to_owned(),
+            false => "no month that is selected has such a day".to_owned(),
+        };
         said.push(Diagnostic::warning("E009", line, both, message).label("this never fires"));
+    } else if let Some(warning) = check_months(calendar, day) {
+        said.push(warning);
     } else if calendar.days_are_alternatives() {
         let message = "both day fields are set: either of them may match".to_owned();
         said.push(
@@ -257,6 +269,36 @@ fn check_days(calendar: &Calendar, day: Word<'_>, weekday: Word<'_>, said: &mut 
                 .label("Vixie's rule looks at the first character only"),
         );
     }
+}
+
+/// Days that not every month has, where they are all that is selected.
+fn check_months(calendar: &Calendar, day: Word<'_>) -> Option<Diagnostic> {
+    const ALL_MONTHS: u16 = 0x1ffe;
+    let first = calendar.days.trailing_zeros();
+    let of_days = calendar.weekdays == ALL_WEEKDAYS && !calendar.days_are_alternatives();
+    if !of_days || !(29..32).contains(&first) {
+        return None;
+    }
+    let columns = day.columns();
+    let line = day.place.line;
+    if calendar.months == 1 << 2 {
+        let message = "29 February comes only in leap years".to_owned();
+        return Some(
+            Diagnostic::warning("W035", line, columns, message)
+                .help("for the end of every February write `L`"),
+        );
+    }
+    if calendar.months != ALL_MONTHS {
+        return None;
+    }
+    let which = match first {
+        31 => "seven months have a 31st",
+        30 => "February has no 30th",
+        _ => "February has a 29th only in leap years",
+    };
+    let message = format!("not every month has this day: {which}");
+    let warning = Diagnostic::warning("W034", line, columns, message);
+    Some(warning.help("for the last day of every month write `L`"))
 }
 
 /// Second, minute, hour, day, month, weekday, year, with crontab's weekday numbers and day rule.
