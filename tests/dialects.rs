@@ -7,6 +7,7 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta};
 
+use rat::plan::civil::Beside;
 use rat::plan::schedule::{Calendar, Schedule};
 use rat::plan::text::Text;
 use rat::syntax::crontab::{self, Crontab, Entry, Form};
@@ -76,7 +77,7 @@ fn unescaped(line: &str) -> Vec<u8> {
 }
 
 fn shown(crontab: &Crontab) -> String {
-    let entries = crontab.entries.iter().map(|entry| entry_shown(entry));
+    let entries = crontab.entries.iter().map(entry_shown);
     let said = crontab.diagnostics.iter().map(said_shown);
     let all: Vec<String> = entries.chain(said).collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(" ; ") }
@@ -189,7 +190,8 @@ fn due(line: &str, dialect: &'static Dialect, midnight: &str) -> String {
     let begin = DateTime::parse_from_rfc3339(midnight).unwrap().to_utc();
     let mut after = begin - TimeDelta::seconds(1);
     let mut is = Vec::new();
-    while let Some(due) = calendar.next_after(after, &zone) {
+    let rules = Beside { zone, own: local.clone() };
+    while let Some(due) = calendar.next_after(after, &rules) {
         if due.at >= begin + TimeDelta::hours(4) {
             break;
         }

@@ -14,7 +14,7 @@ use crate::client::clock::now;
 use crate::client::coming;
 use crate::client::output::{complain, print};
 use crate::client::reading;
-use crate::plan::civil::{Offsets, Timestamp, reading as civil_reading};
+use crate::plan::civil::{Beside, Offsets, Timestamp, reading as civil_reading};
 use crate::plan::schedule::{Due, Schedule};
 use crate::syntax::crontab::{self, Crontab};
 use crate::syntax::dialect::Dialect;
@@ -99,7 +99,7 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
             };
             let rows = crontab.entries.into_iter().map(|entry| Row {
                 line: entry.line,
-                zone: own(&entry),
+                rules: Beside { zone: own(&entry), own: zone.clone() },
                 written: entry.written,
                 command: entry.command.shown().into_owned(),
                 schedule: entry.schedule,
@@ -145,7 +145,7 @@ fn one_row(text: &str, zone: &Zone, dialect: &'static Dialect) -> Result<Row, St
     })?;
     Ok(Row {
         line: 1,
-        zone: zone.clone(),
+        rules: Beside { zone: zone.clone(), own: zone.clone() },
         written: text.to_owned(),
         command: String::new(),
         schedule,
@@ -156,7 +156,7 @@ fn one_row(text: &str, zone: &Zone, dialect: &'static Dialect) -> Result<Row, St
 struct Row {
     line: u32,
     schedule: Schedule,
-    zone: Zone,
+    rules: Beside<Zone>,
     written: String,
     command: String,
 }
@@ -164,8 +164,8 @@ struct Row {
 impl Row {
     fn next_after(&self, after: Timestamp) -> Option<Due> {
         match &self.schedule {
-            Schedule::Calendar(calendar) => calendar.next_after(after, &self.zone),
-            Schedule::Seconds(seconds) => seconds.next_after(after, &self.zone),
+            Schedule::Calendar(calendar) => calendar.next_after(after, &self.rules),
+            Schedule::Seconds(seconds) => seconds.next_after(after, &self.rules),
             Schedule::Reboot | Schedule::Every(_) => None,
         }
     }
@@ -225,7 +225,7 @@ impl Preview {
         self.walk(|index, at| {
             line.clear();
             line.extend_from_slice(heads[index].as_bytes());
-            push_time(&mut line, &self.rows[index].zone, at);
+            push_time(&mut line, &self.rows[index].rules.zone, at);
             line.extend_from_slice(b"\"}\n");
             output.write_all(&line)
         })
@@ -236,8 +236,8 @@ impl Preview {
         self.walk(|index, at| {
             let row = &self.rows[index];
             time.clear();
-            push_time(&mut time, &row.zone, at);
-            let weekday = civil_reading(&row.zone, at).weekday();
+            push_time(&mut time, &row.rules.zone, at);
+            let weekday = civil_reading(&row.rules.zone, at).weekday();
             let shown = String::from_utf8_lossy(&time).replacen('T', " ", 1);
             let written = row.written.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
             let text = format!("{weekday} {shown}  {written:<15}  {}", shown_command(&row.command));
@@ -279,7 +279,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
     let row = Row {
         line: 1,
         schedule: schedule.clone(),
-        zone: zone.clone(),
+        rules: Beside { zone: zone.clone(), own: zone.clone() },
         written: String::new(),
         command: String::new(),
     };

@@ -145,7 +145,15 @@ impl Calendar {
 
     /// The first due instant after `after` in `zone`.
     pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
-        next_in_zone(self, after.timestamp(), zone)
+        let due = next_in_zone(self, after.timestamp(), zone)?;
+        if self.stars & BY_THE_ZONE == 0 || self.is_wildcard() {
+            return Some(due);
+        }
+        let held = zone.passed_over_until(due.at.timestamp());
+        if held == due.at.timestamp() {
+            return Some(due);
+        }
+        self.next_after(DateTime::from_timestamp(held - 1, 0)?, zone)
     }
 
     /// The first minute from `from` on, both in minutes of civil time since 1970.

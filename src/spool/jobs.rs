@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::paths::Paths;
-use crate::plan::civil::Offsets;
+use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Every, Job, JobId, Kind, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
@@ -159,7 +159,14 @@ pub fn of_crontab(
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
                 Ok(zone) => {
-                    rules.entry(entry.zone.clone()).or_insert_with(|| Arc::new(zone)).clone()
+                    let own = zones.local();
+                    let shared: Arc<dyn Offsets> =
+                        if entry.zone.is_some() && dialect.zone == ZoneRule::ByTheClock {
+                            Arc::new(Beside { zone, own })
+                        } else {
+                            Arc::new(zone)
+                        };
+                    rules.entry(entry.zone.clone()).or_insert(shared).clone()
                 }
                 Err(_) => continue,
             },

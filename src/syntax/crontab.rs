@@ -347,6 +347,11 @@ impl<'s> Reading<'s> {
                 );
                 Next::Line
             }
+            Shape::NoValue { columns } => {
+                let message = "nothing follows the `=`".to_owned();
+                self.fail(Diagnostic::error("E019", line, columns, message));
+                Next::Line
+            }
             Shape::Unknown => {
                 let message = format!("{} does not know this variable", self.dialect.cron);
                 self.fail(Diagnostic::error("E020", line, start..text.len(), message));
@@ -522,6 +527,7 @@ enum Next {
 enum Shape<'t> {
     Assignment { name: Range<usize>, value: &'t [u8], columns: Range<usize> },
     BadValue { columns: Range<usize>, why: &'static str },
+    NoValue { columns: Range<usize> },
     Unknown,
     Other,
 }
@@ -552,8 +558,7 @@ fn assignment<'t>(text: &'t [u8], start: usize, dialect: &Dialect) -> Shape<'t> 
     let end = from + trimmed(&text[from..]).len();
     let Some(quote @ (b'"' | b'\'')) = text.get(from) else {
         if from == end && !dialect.empty_values {
-            let (columns, why) = (equals..equals + 1, "nothing follows the `=`");
-            return Shape::BadValue { columns, why };
+            return Shape::NoValue { columns: equals..equals + 1 };
         }
         return Shape::Assignment { name, value: &text[from..end], columns: from..end };
     };
