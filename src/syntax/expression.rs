@@ -183,6 +183,9 @@ pub fn five(
     let weekdays = one(weekday, &WEEKDAY, dialect.fields, dice, said);
     let (minutes, hours, days, months, weekdays) = (minutes?, hours?, days?, months?, weekdays?);
     let calendar = if dialect.fields == Fields::Ring {
+        let saturday = (months.bits & 1) << 6;
+        let months = Field { bits: months.bits & !1, ..months };
+        let weekdays = Field { bits: weekdays.bits | saturday, ..weekdays };
         let (days, weekdays) = restricted(days, weekdays);
         calendar(minutes, hours, days, months, weekdays)
     } else {

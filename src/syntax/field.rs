@@ -580,8 +580,8 @@ impl<'r> Reader<'r, '_> {
             to = from;
         }
         let step = if self.peek() == Some(b'/') { self.ring_step() } else { 1 };
-        let (bits, reached) = fill_ring(size, from, to, step);
-        let bits = if *self.unit == MONTH { bits << 1 } else { bits };
+        let zero = if *self.unit == MONTH { 1 } else { 0 };
+        let (bits, reached) = fill_ring(size, from, to, step, zero);
         if !reached {
             let text = self.shown(start..self.at);
             let message = format!("`{text}` is out of range, and selects too much");
@@ -645,16 +645,17 @@ fn c_number(digits: &[u8]) -> i32 {
     number as i32
 }
 
-/// Every `step`th place of a ring from one to another, and whether the other was ever reached.
-fn fill_ring(size: i32, from: i32, to: i32, step: i32) -> (u64, bool) {
+/// Every `step`th place of a ring from one to another, the first of which is `zero`, and whether the other was
+/// ever reached.
+fn fill_ring(size: i32, from: i32, to: i32, step: i32, zero: i32) -> (u64, bool) {
     let (mut bits, mut place, mut left) = (0u64, from.wrapping_sub(1), 1i32);
     // As many steps as are enough for any ring; only a place that is not on it needs more.
     for _ in 0..1024 {
         place = place.wrapping_add(1) % size;
         left = left.wrapping_sub(1);
         if left == 0 {
-            // Below 0 there is memory that is not this field's.
-            bits |= u64::try_from(place).map_or(0, |place| 1 << place);
+            // Below 0 there is memory that is not this field's; before the first month it is Saturday's.
+            bits |= u64::try_from(place + zero).map_or(0, |place| 1 << place);
             left = step;
         }
         if place == to {
