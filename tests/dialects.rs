@@ -28,6 +28,7 @@ fn the_golden_tables_hold() {
     for (name, form, owner) in [
         ("user", Form::User, "anna"),
         ("root", Form::User, "root"),
+        ("measured", Form::User, "root"),
         ("system", Form::System, "root"),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dialects");

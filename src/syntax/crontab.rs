@@ -149,6 +149,8 @@ struct Reading<'s> {
     crontab: Crontab,
     /// Something was wrong that costs all entries.
     lost: bool,
+    /// This is a last line without a newline, where that matters.
+    is_cut_off: bool,
     /// What the limits count.
     counted: Counted,
     zone: Option<String>,
@@ -182,6 +184,7 @@ impl<'s> Reading<'s> {
             dialect,
             crontab: Crontab::default(),
             lost: false,
+            is_cut_off: false,
             counted: Counted::default(),
             zone: None,
             random_delay: 0,
@@ -252,7 +255,8 @@ impl<'s> Reading<'s> {
                 self.say(Diagnostic::error("E014", line.number, at..at + 1, message));
                 return true;
             }
-            if !line.is_ended && nul.is_none() && self.dialect.no_newline != Loss::Nothing {
+            self.is_cut_off = !line.is_ended && self.dialect.no_newline != Loss::Nothing;
+            if self.is_cut_off && nul.is_none() {
                 self.lose_last_line(text, line.number, start);
                 return false;
             }
@@ -466,6 +470,10 @@ impl<'s> Reading<'s> {
             if said.severity == Severity::Error { self.fail(said) } else { self.say(said) }
         }
         let Some((mut entry, end)) = entry.filter(|_| !rejected) else { return Next::Line };
+        if self.is_cut_off && end.is_none() {
+            self.lose_last_line(text, line, start);
+            return Next::Nothing;
+        }
         entry.zone = self.zone.clone();
         entry.random_delay = self.random_delay;
         entry.environment = environment;
