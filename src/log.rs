@@ -1,8 +1,10 @@
 //! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
 
+use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -33,14 +35,18 @@ impl Syslog {
 
     /// Logs `(WHO) EVENT (DETAIL)` as cron does, at once or not at all: a logger that does not read holds nobody up.
     pub fn cron(&mut self, weight: Weight, who: &str, event: &str, detail: &[u8]) {
+        let (who, detail) = (visible(who.as_bytes()), visible(detail));
+        self.line(weight, &format!("({who}) {event} ({detail})"));
+    }
+
+    fn line(&mut self, weight: Weight, text: &str) {
         let severity = match weight {
             Weight::Info => 6,
             Weight::Error => 3,
         };
         let priority = CRON << 3 | severity;
         let pid = std::process::id();
-        let (who, detail) = (visible(who.as_bytes()), visible(detail));
-        let line = format!("<{priority}>{}[{pid}]: ({who}) {event} ({detail})", self.ident);
+        let line = format!("<{priority}>{}[{pid}]: {text}", self.ident);
         if self.send(line.as_bytes()).is_err() {
             self.socket = None;
             let _ = self.send(line.as_bytes());
@@ -77,14 +83,65 @@ pub fn visible(text: &[u8]) -> String {
     shown
 }
 
+/// Standard error, an event a line: what people named files and jobs neither ends the line nor moves the cursor.
+struct OnStderr;
+
+impl Write for OnStderr {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut line = String::with_capacity(text.len());
+        for c in text.trim_end_matches('\n').chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+        line.push('\n');
+        io::stderr().write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Turns tracing's events into lines on standard error; called once, by the program.
 pub fn to_stderr(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
-        .with_level(true)
         .without_time();
     // A second call would be refused; the first one holds.
     let _ = tracing_subscriber::registry().with(level).with(lines).try_init();
+}
+
+/// Turns tracing's events into lines of syslog, and those that matter into lines on standard error as well, for as
+/// long as that leads to whoever started the daemon; called once, by the program.
+pub fn to_syslog(path: &Path, level: LevelFilter) {
+    let path = path.to_owned();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(move || Lines(Syslog::new(&path, "ratd")))
+        .with_ansi(false)
+        .with_target(false)
+        .without_time();
+    let trouble = tracing_subscriber::fmt::layer()
+        .with_writer(|| OnStderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .with_filter(LevelFilter::WARN);
+    let _ = tracing_subscriber::registry().with(level).with(lines).with(trouble).try_init();
+}
+
+/// Takes each event as one line.
+struct Lines(Syslog);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.line(Weight::Info, &visible(line.trim_ascii()));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -28,11 +28,10 @@ use crate::zone::Zone;
         rat-at -l [-q QUEUE] [-o FORMAT] [JOB...]\n       \
         rat-at -r|-d JOB...\n       \
         rat-at -c JOB...\n       \
-        rat-at -b [-mMv] [-f FILE]\n       \
         rat-at -V"
 )]
 pub struct At {
-    /// The queue: one letter, which says how nice the job is
+    /// The queue: one letter
     #[arg(short = 'q', value_name = "QUEUE")]
     pub queue: Option<String>,
     /// Mail when the job is done, even if it says nothing
@@ -62,9 +61,6 @@ pub struct At {
     /// Print jobs
     #[arg(short = 'c')]
     pub print: bool,
-    /// Run when the load allows, as rat-batch does
-    #[arg(short = 'b')]
-    pub batch: bool,
     /// Show when the job is due
     #[arg(short = 'v')]
     pub verbose: bool,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::client::clock::now;
 use crate::client::next::Args;
 use crate::client::output::{complain, print};
-use crate::client::{rat, reading, table};
+use crate::client::{ask, reading, table};
 use crate::protocol::reply::Coming;
 use crate::protocol::request::ListNext;
 use crate::zone::Zone;
@@ -35,14 +35,21 @@ pub fn main(args: &Args) -> ExitCode {
         }
     };
     let count = args.count.unwrap_or(if until.is_some() { u32::MAX } else { FEW });
-    rat::ask(args.root.as_deref(), &ListNext { count, until }, |next| {
+    ask::ask(args.root.as_deref(), &ListNext { count, until }, |next| {
         print("rat next", |output| {
             if args.json {
-                return next.runs.iter().try_for_each(|run| writeln!(output, "{}", json!(run)));
+                return next.runs.iter().try_for_each(|run| writeln!(output, "{}", object(run)));
             }
             write_table(output, &next.runs, &zone)
         })
     })
+}
+
+/// A run as a program reads it: its command is a plain string.
+fn object(run: &Coming) -> serde_json::Value {
+    let mut object = json!(run);
+    object["command"] = json!(run.command.shown());
+    object
 }
 
 fn write_table(output: &mut impl Write, runs: &[Coming], zone: &Zone) -> std::io::Result<()> {

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::client::output::{Output, print};
-use crate::client::{rat, reading, table};
-use crate::plan::run::{Outcome, Trigger};
+use crate::client::{ask, reading, table};
+use crate::plan::run::Trigger;
+use crate::plan::text::Text;
 use crate::protocol::reply::Run;
 use crate::protocol::request::ListRuns;
 use crate::zone::Zone;
@@ -37,14 +38,11 @@ pub struct Args {
 pub fn main(args: &Args) -> ExitCode {
     let request =
         ListRuns { job: args.job.clone(), limit: args.count, output: args.output || args.json };
-    rat::ask(args.root.as_deref(), &request, |runs| {
+    ask::ask(args.root.as_deref(), &request, |runs| {
         print("rat history", |output| {
             if args.json {
-                return writeln!(
-                    output,
-                    "{}",
-                    json!({ "schema": "rat.history/1", "runs": runs.runs.iter().map(object).collect::<Vec<_>>() })
-                );
+                let runs: Vec<_> = runs.runs.iter().map(object).collect();
+                return writeln!(output, "{}", json!({ "schema": "rat.history/1", "runs": runs }));
             }
             let zone = reading::local_zone();
             if args.output {
@@ -56,20 +54,11 @@ pub fn main(args: &Args) -> ExitCode {
     })
 }
 
-/// A run with its outcome spread out, for programs.
+/// A run as a program reads it: what it printed is plain strings.
 fn object(run: &Run) -> serde_json::Value {
     let mut object = json!(run);
-    let (kind, status, signal, why) = match &run.outcome {
-        None => ("running", None, None, None),
-        Some(Outcome::Exited(status)) => ("exited", Some(*status), None, None),
-        Some(Outcome::Killed(signal)) => ("killed", None, Some(*signal), None),
-        Some(Outcome::NotStarted(why)) => ("not-started", None, None, Some(why)),
-        Some(Outcome::Lost(why)) => ("lost", None, None, Some(why)),
-    };
-    object["outcome"] = json!(kind);
-    object["status"] = json!(status);
-    object["signal"] = json!(signal);
-    object["why"] = json!(why);
+    object["last_line"] = json!(run.last_line.shown());
+    object["output"] = json!(run.output.as_ref().map(Text::shown));
     object
 }
 
@@ -85,7 +74,7 @@ fn write_table(output: &mut Output, runs: &[Run], zone: &Zone) -> std::io::Resul
             table::instant(run.due, zone),
             trigger(run.trigger).to_owned(),
             took.unwrap_or_else(|| "-".to_owned()),
-            table::outcome(run.outcome.as_ref()),
+            table::outcome(&run.end),
             format!("{cpu:.2}s"),
             table::one_line(&run.last_line.shown(), 40),
         ]
@@ -107,7 +96,7 @@ fn write_outputs(output: &mut Output, runs: &[Run], zone: &Zone) -> std::io::Res
             "== {} · {} · due {due} · {}",
             run.name,
             run.id,
-            table::outcome(run.outcome.as_ref())
+            table::outcome(&run.end)
         )?;
         let text = run.output.clone().unwrap_or_default();
         output.write_all(&text.0)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client::clock::now;
 use crate::client::output::print;
-use crate::client::{rat, reading, table};
+use crate::client::{ask, reading, table};
 use crate::protocol::reply::Job;
 use crate::protocol::request::ListJobs;
 
@@ -25,18 +25,22 @@ pub struct Args {
 
 /// Runs `rat list`.
 pub fn main(args: &Args) -> ExitCode {
-    rat::ask(args.root.as_deref(), &ListJobs {}, |jobs| {
+    ask::ask(args.root.as_deref(), &ListJobs {}, |jobs| {
         print("rat list", |output| {
             if args.json {
-                return writeln!(
-                    output,
-                    "{}",
-                    json!({ "schema": "rat.list/1", "jobs": jobs.jobs })
-                );
+                let jobs: Vec<_> = jobs.jobs.iter().map(object).collect();
+                return writeln!(output, "{}", json!({ "schema": "rat.list/1", "jobs": jobs }));
             }
             write_table(output, &jobs.jobs)
         })
     })
+}
+
+/// A job as a program reads it: its command is a plain string.
+fn object(job: &Job) -> serde_json::Value {
+    let mut object = json!(job);
+    object["command"] = json!(job.command.shown());
+    object
 }
 
 fn write_table(output: &mut impl Write, jobs: &[Job]) -> std::io::Result<()> {
@@ -46,10 +50,8 @@ fn write_table(output: &mut impl Write, jobs: &[Job]) -> std::io::Result<()> {
         let next = job.next.map_or_else(|| "-".to_owned(), |next| table::instant(next, &zone));
         let wait =
             job.next.map_or_else(String::new, |next| format!("in {}", table::length(next - now)));
-        let last = job
-            .last
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |last| table::outcome(last.outcome.as_ref()));
+        let last =
+            job.last.as_ref().map_or_else(|| "-".to_owned(), |last| table::outcome(&last.end));
         let command = table::one_line(&job.command.shown(), 40);
         [job.name.clone(), job.owner.clone(), job.schedule.clone(), next, wait, last, command]
     };

@@ -1,5 +1,6 @@
 //! WHAT PEOPLE TYPE: a file a program, and a file a verb of `rat`. Plain programs with no privilege.
 
+pub mod ask;
 pub mod at;
 pub mod call;
 pub mod check;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client::clock::now;
 use crate::client::output::print;
-use crate::client::{rat, reading, table};
+use crate::client::{ask, reading, table};
 use crate::protocol::reply::Status;
 use crate::protocol::request::GetStatus;
 
@@ -25,7 +25,7 @@ pub struct Args {
 
 /// Runs `rat status`: exit status 1 if the store is in trouble, 3 if no ratd answers.
 pub fn main(args: &Args) -> ExitCode {
-    rat::ask(args.root.as_deref(), &GetStatus {}, |status| {
+    ask::ask(args.root.as_deref(), &GetStatus {}, |status| {
         let printed = print("rat status", |output| {
             if args.json {
                 let mut object = json!(status);

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use crate::plan::civil::{Offsets, Timestamp, reading};
 use crate::plan::run::Outcome;
+use crate::protocol::reply::End;
 
 /// Writes rows under a heading. The last column is never padded, nothing is cut.
 pub fn write<const N: usize>(
@@ -57,8 +58,8 @@ pub fn length(length: TimeDelta) -> String {
 }
 
 /// How a run ended, in a word or two.
-pub fn outcome(outcome: Option<&Outcome>) -> String {
-    match outcome {
+pub fn outcome(end: &End) -> String {
+    match end.parse() {
         None => "running".to_owned(),
         Some(Outcome::Exited(0)) => "ok".to_owned(),
         Some(Outcome::Exited(status)) => format!("exit {status}"),

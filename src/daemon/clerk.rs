@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
@@ -22,9 +23,10 @@ use crate::plan::job::{Job, Recipe};
 use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
-use crate::protocol::request::Request;
+use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::wait_for_others;
+use crate::spool::watch::is_blind;
 use crate::spool::{self, Spool, stamp};
 use crate::store::error::Error;
 use crate::store::{Change, Store};
@@ -36,8 +38,11 @@ const GATHERED: usize = 256;
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// How long, and how often, a lock is waited for that is about to go.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(1);
 const MOMENTS: u32 = 20;
+
+/// How often the spool is looked at where the kernel does not tell of changes.
+const BLIND_LOOK: Duration = Duration::from_secs(60);
 
 /// So many old rows are deleted at a time.
 const PRUNED: usize = 100;
@@ -49,6 +54,8 @@ pub struct Clerk {
     spool: Spool,
     changes: Arc<Inotify>,
     watched: BTreeSet<PathBuf>,
+    /// Changes in some of those are not told by the kernel.
+    blind: bool,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -88,6 +95,7 @@ impl Clerk {
             spool,
             changes,
             watched,
+            blind: false,
             first,
             unstored,
             settled: false,
@@ -99,7 +107,7 @@ impl Clerk {
     /// Works until ratd ends.
     pub fn serve(mut self, commands: &Receiver<Command>) {
         self.begin();
-        while let Ok(first) = commands.recv() {
+        while let Some(first) = self.next(commands) {
             let mut gathered = vec![first];
             gathered.extend(commands.try_iter().take(GATHERED - 1));
             let (writes, others): (Vec<_>, Vec<_>) = gathered.into_iter().partition(is_write);
@@ -107,6 +115,17 @@ impl Clerk {
             for command in others {
                 self.perform(command);
             }
+        }
+    }
+
+    /// The next command. Where changes cannot be watched for, each minute without one asks for a look.
+    fn next(&self, commands: &Receiver<Command>) -> Option<Command> {
+        if !self.blind {
+            return commands.recv().ok();
+        }
+        match commands.recv_timeout(BLIND_LOOK) {
+            Err(RecvTimeoutError::Timeout) => Some(Command::Look { client: None }),
+            received => received.ok(),
         }
     }
 
@@ -150,23 +169,31 @@ impl Clerk {
             return true;
         };
         let boot = boot.trim();
-        let Ok(store) = &mut self.store else { return false };
-        if store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)) {
-            return false;
+        // In the run directory as well, which lasts as long as the boot: the store may not be usable.
+        let mark = self.mode.paths.run.join("boot");
+        let is_marked = std::fs::read_to_string(&mark).is_ok_and(|known| known == boot);
+        let is_stored = match &self.store {
+            Ok(store) => store.boot_id().is_ok_and(|known| known.as_deref() == Some(boot)),
+            Err(_) => is_marked,
+        };
+        if !is_marked {
+            let _ = std::fs::write(&mark, boot);
         }
-        let written = store.begin().and_then(|change| {
-            change.set_boot_id(boot)?;
-            change.commit()
-        });
-        self.note(&written);
-        true
+        if let (Ok(store), false) = (&mut self.store, is_stored) {
+            let written = store.begin().and_then(|change| {
+                change.set_boot_id(boot)?;
+                change.commit()
+            });
+            self.note(&written);
+        }
+        !is_marked && !is_stored
     }
 
     fn perform(&mut self, command: Command) {
         match command {
             Command::Identify { client, uid } => self.identify(client, uid),
             Command::Parse { client, frame } => {
-                self.answers.give(Answer::Parsed { client, call: control::parse(&frame) });
+                self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
             Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
             Command::Annotate { client, mut jobs, owner } => {
@@ -181,7 +208,8 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
             }
-            Command::CheckZones if self.spool.zones_changed() => self.look(),
+            // With jobs each minute there is never a minute without a command.
+            Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
             Command::CheckZones => {}
             Command::CollectAll { now } => {
                 let over = self.over(now);
@@ -205,6 +233,10 @@ impl Clerk {
     }
 
     fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
+        if let (Some((file, _)), true) = (&self.mode.file, desk::is_about_a_crontab(request)) {
+            let reply = desk::keeps_no_crontabs(file);
+            return self.answers.give(Answer::Reply { client, reply });
+        }
         let store = self.store.as_ref().map_err(Clone::clone);
         let reply = desk::answer(store, caller, request, &self.mode.paths);
         // A crontab that was installed counts from the moment this is known.
@@ -252,6 +284,7 @@ impl Clerk {
                 self.answers.give(Answer::Said { text });
             }
         }
+        self.blind = wanted.iter().any(|directory| is_blind(directory));
         self.watched = wanted;
     }
 
@@ -311,14 +344,19 @@ impl Clerk {
         if writes.is_empty() {
             return;
         }
-        let told = std::mem::take(&mut self.unstored);
-        if let Some(now) = writes.iter().find_map(instant) {
-            writes.extend(told.iter().map(|run| Command::Collect { run: *run, now }));
+        if let Some(now) = writes.iter().find_map(instant).filter(|_| self.store.is_ok()) {
+            writes.extend(self.unstored.iter().map(|run| Command::Collect { run: *run, now }));
         }
+        // That a session is gone is heard of twice: of its report, and of its file that was closed.
+        let mut collected = BTreeSet::new();
+        writes.retain(|command| match command {
+            Command::Collect { run, .. } => collected.insert(*run),
+            _ => true,
+        });
         let prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
         for write in &prepared {
-            self.tell_end(write, &told);
+            self.tell_end(write);
         }
         if self.commit(&prepared).is_ok() || prepared.len() < 2 {
             return;
@@ -331,7 +369,13 @@ impl Clerk {
     /// Reads the report that a write is about. `None`: nothing to write.
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
-            Command::Collect { run, now } => self.found(run, now)?,
+            Command::Collect { run, now } => match self.found(run, now) {
+                Some(report) => report,
+                None => {
+                    self.unstored.remove(&run);
+                    return None;
+                }
+            },
             Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
             Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
             other => return Some(Write::Other(Box::new(other))),
@@ -340,9 +384,9 @@ impl Clerk {
     }
 
     /// That a run is over is told before it is stored, and not again when it is stored later.
-    fn tell_end(&self, write: &Write, told: &BTreeSet<RunId>) {
+    fn tell_end(&self, write: &Write) {
         if let Write::Report(report) = write
-            && !told.contains(&report.run.id)
+            && !self.unstored.contains(&report.run.id)
         {
             self.answers
                 .give(Answer::Ended { run: report.run.clone(), outcome: report.outcome.clone() });
@@ -427,6 +471,7 @@ impl Clerk {
                 }
                 Written::Claimed(runs) => claimed = Some(runs),
                 Written::Stored(run) => {
+                    self.unstored.remove(&run);
                     self.crash.at(Place::AfterStore);
                     let _ = std::fs::remove_file(self.run_file(run));
                     self.crash.at(Place::AfterRemoval);
@@ -467,6 +512,10 @@ impl Clerk {
             Command::Claim { now, .. } => {
                 let next = Some(*now + TRY_AGAIN);
                 self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+            }
+            Command::Stamp { ident, date } => {
+                // Without a store the file alone keeps the job from being run again.
+                let _ = stamp::write(&stamp::path(&self.mode.paths, ident), *date);
             }
             _ => {}
         }

@@ -50,6 +50,10 @@ struct Connection {
     uid: Uid,
     caller: Option<Caller>,
     frames: Frames,
+    /// A whole frame that came behind the one that was answered last.
+    next_frame: Option<Vec<u8>>,
+    /// Nobody waits for the reply to the frame that is being answered.
+    silent: bool,
     reply: Vec<u8>,
     sent: usize,
     watched: Option<For>,
@@ -83,8 +87,17 @@ impl Connections {
             let client = Client(self.next);
             self.next += 1;
             let (frames, reply) = (Frames::default(), Vec::new());
-            let connection =
-                Connection { stream, uid, caller: None, frames, reply, sent: 0, watched: None };
+            let connection = Connection {
+                stream,
+                uid,
+                caller: None,
+                frames,
+                next_frame: None,
+                silent: false,
+                reply,
+                sent: 0,
+                watched: None,
+            };
             self.open.insert(client, connection);
             accepted.push((client, uid));
         }
@@ -106,6 +119,10 @@ impl Connections {
     /// Reads what is there. A whole frame is returned, and nothing more is read until it has been replied to.
     pub fn read(&mut self, client: Client, wait: &Wait) -> Option<Vec<u8>> {
         let connection = self.open.get_mut(&client)?;
+        if let Some(frame) = connection.next_frame.take() {
+            self.watch_for(client, None, wait);
+            return Some(frame);
+        }
         // One piece a turn: whoever sends much waits for whoever sends little.
         let mut piece = [0; 64 * 1024];
         match connection.stream.read(&mut piece) {
@@ -120,31 +137,45 @@ impl Connections {
         None
     }
 
-    /// Replies to the frame that was read last. The next frame is returned, if it is there already.
-    pub fn reply(&mut self, client: Client, reply: Vec<u8>, wait: &Wait) -> Option<Vec<u8>> {
-        let connection = self.open.get_mut(&client)?;
-        (connection.reply, connection.sent) = (reply, 0);
-        self.write(client, wait)
+    /// The reply to the frame that was read last will not be sent.
+    pub fn silence(&mut self, client: Client) {
+        if let Some(connection) = self.open.get_mut(&client) {
+            connection.silent = true;
+        }
     }
 
-    /// Writes as much of the reply as is taken. Once it is whole the next frame is returned, if it is there already.
-    pub fn write(&mut self, client: Client, wait: &Wait) -> Option<Vec<u8>> {
-        let connection = self.open.get_mut(&client)?;
+    /// Replies to the frame that was read last.
+    pub fn reply(&mut self, client: Client, reply: Vec<u8>, wait: &Wait) {
+        let Some(connection) = self.open.get_mut(&client) else { return };
+        let silent = std::mem::take(&mut connection.silent);
+        (connection.reply, connection.sent) = (if silent { Vec::new() } else { reply }, 0);
+        self.write(client, wait);
+    }
+
+    /// Writes as much of the reply as is taken. Once it is whole the next frame can be read.
+    pub fn write(&mut self, client: Client, wait: &Wait) {
+        let Some(connection) = self.open.get_mut(&client) else { return };
         while connection.sent < connection.reply.len() {
             match connection.stream.write(&connection.reply[connection.sent..]) {
                 Ok(length) => connection.sent += length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.watch_for(client, Some(For::Writing), wait);
-                    return None;
+                    return self.watch_for(client, Some(For::Writing), wait);
                 }
-                Err(_) => {
-                    self.close(client);
-                    return None;
-                }
+                Err(_) => return self.close(client),
             }
         }
         connection.reply = Vec::new();
-        self.take_frame(client, wait)
+        if let Some(frame) = self.take_frame(client, wait) {
+            self.leave_for_later(client, frame, wait);
+        }
+    }
+
+    /// Whoever has sent many requests at once waits a turn for each. That the socket can be written wakes the loop.
+    fn leave_for_later(&mut self, client: Client, frame: Vec<u8>, wait: &Wait) {
+        if let Some(connection) = self.open.get_mut(&client) {
+            connection.next_frame = Some(frame);
+            self.watch_for(client, Some(For::Writing), wait);
+        }
     }
 
     /// Whether a reply is still being written.

@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
-use crate::daemon::ratd::State;
+use crate::daemon::state::State;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Job;
 use crate::plan::scheduler::Scheduler;
 use crate::protocol::fault::Fault;
-use crate::protocol::request::{Call, ListNext, Request};
-use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, reply, request};
+use crate::protocol::request::{ListNext, Request};
+use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
 /// Longer requests are parsed by the disk thread, so that the clock does not wait for them.
 pub const PARSED_AT_ONCE: usize = 64 * 1024;
@@ -35,24 +35,21 @@ pub fn route(
     now: Timestamp,
     client: Client,
     caller: Caller,
-    call: Result<Call, Fault>,
+    request: Result<Request, Fault>,
     scheduler: &Scheduler,
     state: &State,
 ) -> Route {
-    let call = match call {
-        Ok(call) => call,
+    let request = match request {
+        Ok(request) => request,
         Err(fault) => return Route::Reply(encode(Err::<reply::Done, _>(fault))),
     };
-    let oneway = call.oneway;
-    match call.request {
-        Request::GetInfo(_) => Route::Reply(encode_unless(oneway, Ok(info()))),
+    match request {
+        Request::GetInfo(_) => Route::Reply(encode(Ok(info()))),
         Request::GetInterfaceDescription(request) => {
-            Route::Reply(encode_unless(oneway, describe(&request.interface)))
+            Route::Reply(encode(describe(&request.interface)))
         }
-        Request::GetStatus(_) => Route::Reply(encode_unless(oneway, Ok(status(scheduler, state)))),
-        Request::ListNext(request) => {
-            Route::Reply(encode_unless(oneway, Ok(next(&caller, &request, scheduler))))
-        }
+        Request::GetStatus(_) => Route::Reply(encode(Ok(status(scheduler, state)))),
+        Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, &request, scheduler)))),
         Request::ListJobs(_) => Route::Disk(Box::new(Command::Annotate {
             client,
             jobs: jobs(&caller, scheduler),
@@ -72,19 +69,9 @@ pub fn route(
     }
 }
 
-/// Reads a request.
-pub fn parse(frame: &[u8]) -> Result<Call, Fault> {
-    request::parse(frame)
-}
-
 /// The bytes of a reply.
 pub fn encode<R: Serialize>(reply: Result<R, Fault>) -> Vec<u8> {
     reply::encode(&reply)
-}
-
-/// The bytes of a reply; none where nobody waits for them.
-fn encode_unless<R: Serialize>(oneway: bool, reply: Result<R, Fault>) -> Vec<u8> {
-    if oneway { Vec::new() } else { encode(reply) }
 }
 
 fn info() -> reply::Info {
@@ -98,11 +85,12 @@ fn info() -> reply::Info {
 }
 
 fn describe(interface: &str) -> Result<reply::Description, Fault> {
-    if interface == INTERFACE {
-        Ok(reply::Description { description: DESCRIPTION.to_owned() })
-    } else {
-        Err(Fault::InterfaceNotFound { interface: interface.to_owned() })
-    }
+    let description = match interface {
+        INTERFACE => DESCRIPTION,
+        SERVICE => SERVICE_DESCRIPTION,
+        _ => return Err(Fault::InterfaceNotFound { interface: interface.to_owned() }),
+    };
+    Ok(reply::Description { description: description.to_owned() })
 }
 
 fn status(scheduler: &Scheduler, state: &State) -> reply::Status {

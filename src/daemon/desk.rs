@@ -1,6 +1,8 @@
 //! Requests that need the store or the spool, answered for the clerk: who may, what is read, what is said. Writes to
 //! the store are made in the clerk's transaction.
 
+use std::path::Path;
+
 use nix::unistd::{Uid, User};
 use serde::Serialize;
 
@@ -26,6 +28,18 @@ const MOST_RUNS: u32 = 10_000;
 /// Whether a request writes to the store, and so belongs into a transaction.
 pub fn is_write(request: &Request) -> bool {
     matches!(request, Request::SubmitJob(_) | Request::RemoveJob(_))
+}
+
+/// Whether a request is about the crontabs of users.
+pub fn is_about_a_crontab(request: &Request) -> bool {
+    matches!(request, Request::GetCrontab(_) | Request::PutCrontab(_) | Request::RemoveCrontab(_))
+}
+
+/// What a ratd of one file says to that: the system's spool is not its own.
+pub fn keeps_no_crontabs(file: &Path) -> Vec<u8> {
+    let file = file.display();
+    let message = format!("this ratd runs the jobs of {file} alone; edit that file");
+    refused(Fault::Unavailable { message })
 }
 
 /// Carries out a request that writes to the store. The reply may be told after the commit.
@@ -143,7 +157,7 @@ fn told(past: Past, with_output: bool) -> reply::Run {
         trigger: past.run.trigger,
         started: past.started,
         ended: past.ended,
-        outcome: past.outcome,
+        end: reply::End::from(past.outcome.as_ref()),
         usage: past.usage,
         output_bytes: past.output_bytes,
         last_line: Text(lines().next_back().unwrap_or_default().to_vec()),
@@ -256,8 +270,9 @@ pub fn annotate<'a>(
     for job in &mut jobs.jobs {
         // The store sorts by job.
         if let Ok(at) = last.binary_search_by(|past| past.run.job.0.as_str().cmp(&job.id)) {
-            job.last =
-                Some(reply::Last { started: last[at].started, outcome: last[at].outcome.clone() });
+            let past = &last[at];
+            let end = reply::End::from(past.outcome.as_ref());
+            job.last = Some(reply::Last { started: past.started, end });
         }
     }
     jobs

@@ -9,12 +9,10 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
-use crate::daemon::clerk::Clerk;
 use crate::daemon::connections::{Caller, Client};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId};
-use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
@@ -57,7 +55,7 @@ pub enum Answer {
     /// Who a client is.
     Identified { client: Client, caller: Caller },
     /// What a client's frame says.
-    Parsed { client: Client, call: Result<Call, Fault> },
+    Parsed { client: Client, call: Call },
     /// The reply for a client.
     Reply { client: Client, reply: Vec<u8> },
     /// A run of an earlier ratd goes on.
@@ -120,15 +118,17 @@ struct Owed {
 const LONGEST_QUEUE: usize = 4096;
 
 impl Disk {
-    /// Starts the thread. The clerk begins at once.
-    pub fn start(clerk: impl FnOnce(Answers) -> Clerk + Send + 'static) -> std::io::Result<Disk> {
+    /// Starts the thread, which does nothing but this work.
+    pub fn start(
+        work: impl FnOnce(Receiver<Command>, Answers) + Send + 'static,
+    ) -> std::io::Result<Disk> {
         let (commands, received) = mpsc::sync_channel(LONGEST_QUEUE);
         let (channel, answers) = mpsc::channel();
         let knock = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let way = Answers { channel, knock: knock.clone() };
         std::thread::Builder::new()
             .name("ratd disk".to_owned())
-            .spawn(move || clerk(way).serve(&received))?;
+            .spawn(move || work(received, way))?;
         Ok(Disk { commands, answers, knock, owed: Owed::default() })
     }
 

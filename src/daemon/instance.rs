@@ -1,8 +1,8 @@
 //! There is one ratd in a place, and no cron or atd beside it: locks on pid files, and who holds them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -54,6 +54,8 @@ impl Instance {
             .custom_flags(libc::O_NOFOLLOW);
         let file = options.open(path).map_err(failed)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            // A ratd that ended meanwhile has removed the file that was opened: its lock keeps nobody out.
+            Ok(file) if !is_at(&file, path) => Instance::claim(path),
             Ok(mut file) => {
                 write_pid(&mut file).map_err(failed)?;
                 Ok(Instance { _file: file })
@@ -103,6 +105,12 @@ fn is_locked(file: &File) -> bool {
     file.try_clone().is_ok_and(|file| {
         matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
     })
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |about: Metadata| (about.dev(), about.ino());
+    let (opened, named) = (file.metadata().map(identity), path.symlink_metadata().map(identity));
+    opened.is_ok_and(|opened| named.is_ok_and(|named| named == opened))
 }
 
 fn pid_in(file: &mut File) -> Option<i32> {

@@ -13,6 +13,7 @@ pub mod options;
 pub mod ratd;
 pub mod runner;
 pub mod say;
+pub mod state;
 pub mod wait;
 
 use std::io;
@@ -34,10 +35,11 @@ use crate::daemon::daemonize::{Side, Starter, daemonize};
 use crate::daemon::disk::Disk;
 use crate::daemon::instance::{Instance, refuse_beside_peers};
 use crate::daemon::options::{Mode, Options};
-use crate::daemon::ratd::{Ratd, State};
+use crate::daemon::ratd::Ratd;
 use crate::daemon::runner::Runner;
+use crate::daemon::state::State;
 use crate::daemon::wait::{Wait, now};
-use crate::log::{Syslog, to_stderr};
+use crate::log::{Syslog, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
@@ -55,8 +57,7 @@ pub fn main() -> ExitCode {
         Ok(mode) => mode,
         Err(why) => return fail(why),
     };
-    // In the foreground with one file standard output is for people; the log keeps to what went wrong.
-    to_stderr(if mode.file.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
+    log_to(&mode);
     let starter = match start_side(&mode) {
         Ok(Side::Daemon(starter)) => starter,
         Ok(Side::Started(status)) => return status,
@@ -65,6 +66,15 @@ pub fn main() -> ExitCode {
     match live(mode, starter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
+    }
+}
+
+/// In the foreground people read the log; with one file standard output is for them, and the log keeps to trouble.
+fn log_to(mode: &Mode) {
+    match (&mode.file, mode.foreground) {
+        (Some(_), _) => to_stderr(LevelFilter::WARN),
+        (None, true) => to_stderr(LevelFilter::INFO),
+        (None, false) => to_syslog(&mode.paths.under_root("dev/log"), LevelFilter::INFO),
     }
 }
 
@@ -138,16 +148,18 @@ fn assemble(
     let runs = changes.add_watch(&mode.paths.runs(), ends)?;
     let store = Store::open(&mode.paths.database()).map_err(|error| error.to_string());
     let first = first_run(now.wall, store.as_ref().ok(), &mode);
-    let clerk = {
+    let work = {
         let (mode, changes) = (mode.clone(), changes.clone());
-        move |answers| Clerk::new(mode, store, changes, first, crash, answers)
+        move |commands, answers| {
+            Clerk::new(mode, store, changes, first, crash, answers).serve(&commands)
+        }
     };
     let mode_of_socket = if mode.file.is_none() { 0o666 } else { 0o600 };
     Ok(Ratd {
         wait: Wait::new()?,
         scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 }),
         connections: Connections::listen(&mode.paths.socket(), mode_of_socket)?,
-        disk: Disk::start(clerk)?,
+        disk: Disk::start(work)?,
         runner,
         signals,
         changes,

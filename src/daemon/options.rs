@@ -45,10 +45,9 @@ pub struct Mode {
 impl Options {
     /// The mode these options ask for.
     pub fn mode(&self) -> Result<Mode, String> {
-        let root = match &self.root {
-            Some(root) => Some(absolute(root)?),
-            None => std::env::var_os("RAT_ROOT").map(PathBuf::from),
-        };
+        let asked = || std::env::var_os("RAT_ROOT").map(PathBuf::from);
+        let root = self.root.clone().or_else(asked).filter(|root| !root.as_os_str().is_empty());
+        let root = root.as_ref().map(absolute).transpose()?;
         let file = match &self.file {
             Some(file) => Some((absolute(file)?, own_name()?)),
             None => None,

@@ -1,8 +1,9 @@
 //! The loop: wait, decide, do. One thread that waits for nothing but its epoll set. What may wait for a disk is told
 //! to the disk thread, what runs is told to the fork server, and what is decided is decided by the scheduler.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -18,15 +19,16 @@ use crate::daemon::disk::{Answer, Command, Disk};
 use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
+use crate::daemon::state::State;
 use crate::daemon::wait::{For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Recipe, Source};
-use crate::plan::run::{Order, Outcome, Run, RunId};
+use crate::plan::job::{Mail, Recipe};
+use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
-use crate::protocol::fault::Fault;
-use crate::protocol::request::Call;
+use crate::plan::text::Text;
+use crate::protocol::request::{self, Call};
 use crate::session::report;
 
 const LISTENER: Token = Token(1);
@@ -37,6 +39,9 @@ const FORK_SERVER: Token = Token(5);
 
 /// How much output of a run is kept, in bytes.
 const KEEP_OUTPUT: u64 = 1 << 20;
+
+/// How long the system's mailer may take for a mail, in seconds. Some deliver before they return.
+const MAIL_PATIENCE: u32 = 300;
 
 /// Everything that the loop holds.
 pub struct Ratd {
@@ -54,38 +59,6 @@ pub struct Ratd {
     pub starter: Starter,
     pub crash: Crash,
     pub state: State,
-}
-
-/// What `rat status` tells.
-#[derive(Debug)]
-pub struct State {
-    pub started: Timestamp,
-    pub ready: bool,
-    /// What is wrong with each crontab.
-    pub problems: BTreeMap<Source, Vec<String>>,
-    /// Why the store cannot be used; `None` if it can.
-    pub trouble: Option<String>,
-    /// The jobs whose runs go on, by run.
-    pub running: BTreeMap<RunId, Run>,
-    pub runs_started: u64,
-    pub runs_missed: u64,
-    pub rows_dropped: u64,
-}
-
-impl State {
-    /// A ratd that has just been started.
-    pub fn new(started: Timestamp) -> State {
-        State {
-            started,
-            ready: false,
-            problems: BTreeMap::new(),
-            trouble: None,
-            running: BTreeMap::new(),
-            runs_started: 0,
-            runs_missed: 0,
-            rows_dropped: 0,
-        }
-    }
 }
 
 /// Whether the loop goes on.
@@ -121,7 +94,7 @@ impl Ratd {
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
             FORK_SERVER => self.hear(now, ready)?,
-            Token(client) if client >= FIRST => self.serve(now, Client(client), ready),
+            Token(client) if client >= FIRST => self.serve(now, Client(client)),
             Token(_) => {}
         }
         Ok(Life::GoesOn)
@@ -150,22 +123,43 @@ impl Ratd {
                     self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
+                Action::Skipped { job, due } => {
+                    self.state.runs_missed += 1;
+                    let due = say::instant(due, &*job.zone);
+                    let text = format!("{}: not started at {due}: it still runs", job.name);
+                    self.syslog.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
+                    tracing::warn!("{text}");
+                }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
                 }
             }
         }
-        if started && !self.disk.may(Command::CheckZones) {
-            // The next start asks again.
+        if started {
+            // A full queue may refuse it: the next start asks again.
+            self.disk.may(Command::CheckZones);
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    fn start(&mut self, now: Timestamp, run: Run, mut recipe: Recipe) {
         self.state.runs_started += 1;
-        self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+        if !recipe.quiet {
+            self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+        }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
-        let order = Order { run, recipe, keep_output: KEEP_OUTPUT, echo };
+        if echo {
+            // It is shown to whoever started ratd; nobody has to be told twice.
+            recipe.mailing.when = Mail::Never;
+        }
+        let order = Order {
+            run,
+            recipe,
+            keep_output: KEEP_OUTPUT,
+            echo,
+            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
+        };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
@@ -195,7 +189,8 @@ impl Ratd {
                 }
                 Ok(Signal::SIGHUP) => self.disk.look(),
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
-                // A fork server that died is noticed by its socket; nothing else is a child of ours.
+                // That it died is noticed by its socket; here it is only buried.
+                Ok(Signal::SIGCHLD) => Runner::bury(),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -255,10 +250,12 @@ impl Ratd {
                 }
                 Answer::Parsed { client, call } => {
                     if let Some(reply) = self.answer(now, client, call) {
-                        self.reply(now, client, reply);
+                        self.connections.reply(client, reply, &self.wait);
                     }
                 }
-                Answer::Reply { client, reply } => self.reply(now, client, reply),
+                Answer::Reply { client, reply } => {
+                    self.connections.reply(client, reply, &self.wait)
+                }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
                     say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
@@ -266,7 +263,10 @@ impl Ratd {
                     self.decide(now, Event::Loaded { source, jobs });
                 }
                 Answer::Kept { source, problems } => {
-                    say::kept(&mut self.syslog, &problems);
+                    // It is tried at every look, and complained of once.
+                    if self.state.problems.get(&source) != Some(&problems) {
+                        say::kept(&mut self.syslog, &problems);
+                    }
                     self.state.problems.insert(source, problems);
                 }
                 Answer::Gone { source, problems } => {
@@ -288,7 +288,11 @@ impl Ratd {
         if self.disk.take_collect_all() {
             self.disk.must(Command::CollectAll { now: now.wall });
         }
-        self.state.rows_dropped += self.disk.take_dropped();
+        let dropped = self.disk.take_dropped();
+        if dropped > 0 {
+            self.state.rows_dropped += dropped;
+            tracing::warn!("the disk does not keep up: {dropped} rows of the history were dropped");
+        }
         Ok(())
     }
 
@@ -336,46 +340,35 @@ impl Ratd {
     }
 
     /// A client sent something, or takes more of its reply.
-    fn serve(&mut self, now: &Now, client: Client, ready: Ready) {
-        let frame = if self.connections.is_writing(client) {
-            self.connections.write(client, &self.wait)
-        } else if ready.readable {
-            self.connections.read(client, &self.wait)
-        } else {
-            None
-        };
-        if let Some(frame) = frame {
+    fn serve(&mut self, now: &Now, client: Client) {
+        if self.connections.is_writing(client) {
+            self.connections.write(client, &self.wait);
+        } else if let Some(frame) = self.connections.read(client, &self.wait) {
             self.take(now, client, frame);
         }
     }
 
-    /// A client's request, as bytes, and those that it sent right behind it.
+    /// A client's request, as bytes.
     fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
-        let mut next = Some(frame);
-        while let Some(frame) = next.take() {
-            if frame.len() > control::PARSED_AT_ONCE {
-                self.disk.must(Command::Parse { client, frame });
-            } else if let Some(reply) = self.answer(now, client, control::parse(&frame)) {
-                next = self.connections.reply(client, reply, &self.wait);
-            }
+        if frame.len() > control::PARSED_AT_ONCE {
+            self.disk.must(Command::Parse { client, frame });
+        } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
+            self.connections.reply(client, reply, &self.wait);
         }
     }
 
     /// The reply to a request; `None` if it was passed to where it can be answered.
-    fn answer(&mut self, now: &Now, client: Client, call: Result<Call, Fault>) -> Option<Vec<u8>> {
+    fn answer(&mut self, now: &Now, client: Client, call: Call) -> Option<Vec<u8>> {
+        if call.oneway {
+            self.connections.silence(client);
+        }
         let caller = self.connections.caller(client).cloned()?;
-        match control::route(now.wall, client, caller, call, &self.scheduler, &self.state) {
+        match control::route(now.wall, client, caller, call.request, &self.scheduler, &self.state) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
             }
-        }
-    }
-
-    fn reply(&mut self, now: &Now, client: Client, reply: Vec<u8>) {
-        if let Some(frame) = self.connections.reply(client, reply, &self.wait) {
-            self.take(now, client, frame);
         }
     }
 }

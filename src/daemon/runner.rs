@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{read, write};
 
 use crate::daemon::crash::{Crash, Place};
@@ -152,11 +152,17 @@ impl Runner {
         Ok(news)
     }
 
+    /// Takes the ends of fork servers that died; nothing else is a child of ratd's.
+    pub fn bury() {
+        while waitpid(None, Some(WaitPidFlag::WNOHANG))
+            .is_ok_and(|status| status != WaitStatus::StillAlive)
+        {}
+    }
+
     /// Starts another server. Frames that were not written whole go to the new one: the old one cannot have
     /// understood them.
     fn restart(&mut self, wait: &Wait, token: Token) -> io::Result<News> {
         let _ = wait.remove(self.server.socket.as_fd());
-        let _ = waitpid(self.server.pid, Some(WaitPidFlag::WNOHANG));
         self.server = server::start(&self.run_directory, self.inherit_output)?;
         self.name = None;
         self.answers = Answers::default();

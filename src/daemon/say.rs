@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, TimeDelta};
 
 use crate::daemon::options::Mode;
-use crate::daemon::ratd::State;
+use crate::daemon::state::State;
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::{Offsets, Timestamp, reading};
 use crate::plan::job::{Job, Source};

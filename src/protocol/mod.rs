@@ -6,6 +6,9 @@ pub mod reply;
 pub mod request;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 /// Our interface, as varlink describes it.
 pub const DESCRIPTION: &str = include_str!("rat.varlink");
 
@@ -14,3 +17,6 @@ pub const INTERFACE: &str = "org.rat.scheduler1";
 
 /// varlink's own interface.
 pub const SERVICE: &str = "org.varlink.service";
+
+/// As much of varlink's own interface as we speak.
+pub const SERVICE_DESCRIPTION: &str = include_str!("service.varlink");

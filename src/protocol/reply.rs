@@ -100,7 +100,47 @@ pub struct Last {
     /// When it was started.
     pub started: Option<Timestamp>,
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    #[serde(flatten)]
+    pub end: End,
+}
+
+/// How a run ended, spread out as varlink, which knows no sum types, can say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// `exited`, `killed`, `not-started` or `lost`; null while it runs.
+    pub outcome: Option<String>,
+    /// The status it exited with.
+    pub status: Option<i32>,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+    /// Why it was not started, or why nobody knows.
+    pub why: Option<String>,
+}
+
+impl From<Option<&Outcome>> for End {
+    fn from(outcome: Option<&Outcome>) -> End {
+        let (word, status, signal, why) = match outcome {
+            None => return End::default(),
+            Some(Outcome::Exited(status)) => ("exited", Some(*status), None, None),
+            Some(Outcome::Killed(signal)) => ("killed", None, Some(*signal), None),
+            Some(Outcome::NotStarted(why)) => ("not-started", None, None, Some(why.clone())),
+            Some(Outcome::Lost(why)) => ("lost", None, None, Some(why.clone())),
+        };
+        End { outcome: Some(word.to_owned()), status, signal, why }
+    }
+}
+
+impl End {
+    /// How the run ended; `None` while it runs. An end that a newer ratd knows and we do not is lost to us.
+    pub fn parse(&self) -> Option<Outcome> {
+        let word = self.outcome.as_deref()?;
+        Some(match (word, self.status, self.signal) {
+            ("exited", Some(status), _) => Outcome::Exited(status),
+            ("killed", _, Some(signal)) => Outcome::Killed(signal),
+            ("not-started", _, _) => Outcome::NotStarted(self.why.clone().unwrap_or_default()),
+            _ => Outcome::Lost(self.why.clone().unwrap_or_else(|| word.to_owned())),
+        })
+    }
 }
 
 /// Runs.
@@ -129,9 +169,11 @@ pub struct Run {
     pub started: Option<Timestamp>,
     /// When it was over.
     pub ended: Option<Timestamp>,
-    /// How it ended; absent while it goes on.
-    pub outcome: Option<Outcome>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub end: End,
     /// What it used.
+    #[serde(flatten)]
     pub usage: Usage,
     /// How much it printed, in bytes.
     pub output_bytes: u64,
@@ -215,13 +257,18 @@ pub struct Crontab {
     pub text: Text,
 }
 
+#[derive(Serialize)]
+struct Success<'a, R> {
+    parameters: &'a R,
+}
+
 /// Writes a reply, or why there is none.
 pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
-    let reply = match reply {
-        Ok(parameters) => json!({ "parameters": parameters }),
-        Err(fault) => json!(fault),
+    let bytes = match reply {
+        Ok(parameters) => serde_json::to_vec(&Success { parameters }),
+        Err(fault) => serde_json::to_vec(fault),
     };
-    let mut bytes = reply.to_string().into_bytes();
+    let mut bytes = bytes.expect("replies have string keys only, and memory takes every byte");
     bytes.push(0);
     bytes
 }

@@ -19,22 +19,22 @@ pub trait Method: Serialize {
     type Reply: Serialize + DeserializeOwned;
 }
 
-/// A request as it came in.
+/// A call as it came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// What is asked.
-    pub request: Request,
-    /// Nobody waits for a reply.
+    /// What is asked, or why it cannot be understood.
+    pub request: Result<Request, Fault>,
+    /// Nobody waits for a reply, not even for one that says what is wrong.
     pub oneway: bool,
 }
 
+/// A call around its parameters. What else may stand there asks for nothing: `more` allows several replies, and
+/// one is always enough.
 #[derive(Deserialize)]
 struct Envelope {
     method: String,
     #[serde(default)]
     parameters: Option<Value>,
-    #[serde(default)]
-    oneway: bool,
 }
 
 /// Defines the struct of each method, the enum of them all, and how the one is told from its name.
@@ -65,9 +65,8 @@ macro_rules! methods {
             pub const NAMES: &[&str] = &[$($name::NAME),*];
 
             fn of(method: &str, parameters: Value) -> Result<Request, Fault> {
-                let invalid = |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
                 match method {
-                    $($name::NAME => serde_json::from_value(parameters).map(Request::$name).map_err(invalid),)*
+                    $($name::NAME => serde_json::from_value(parameters).map(Request::$name).map_err(|error| invalid(&error)),)*
                     _ => Err(unknown(method)),
                 }
             }
@@ -147,13 +146,25 @@ methods! {
     } => reply::Done;
 }
 
-/// Reads a request.
-pub fn parse(frame: &[u8]) -> Result<Call, Fault> {
-    let invalid =
-        |error: serde_json::Error| Fault::InvalidParameter { parameter: error.to_string() };
-    let envelope: Envelope = serde_json::from_slice(frame).map_err(invalid)?;
+/// Reads a call.
+pub fn parse(frame: &[u8]) -> Call {
+    match serde_json::from_slice::<Value>(frame) {
+        Ok(call) => {
+            let oneway = call.get("oneway") == Some(&Value::Bool(true));
+            Call { request: request(call), oneway }
+        }
+        Err(error) => Call { request: Err(invalid(&error)), oneway: false },
+    }
+}
+
+fn request(call: Value) -> Result<Request, Fault> {
+    let envelope: Envelope = serde_json::from_value(call).map_err(|error| invalid(&error))?;
     let parameters = envelope.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    Ok(Call { request: Request::of(&envelope.method, parameters)?, oneway: envelope.oneway })
+    Request::of(&envelope.method, parameters)
+}
+
+fn invalid(error: &serde_json::Error) -> Fault {
+    Fault::InvalidParameter { parameter: error.to_string() }
 }
 
 /// Writes a request.
@@ -178,18 +189,38 @@ mod tests {
 
     #[test]
     fn requests_are_read_as_foreign_clients_write_them() {
-        let call = parse(br#"{"method":"org.varlink.service.GetInfo"}"#).unwrap();
-        assert_eq!(call, Call { request: Request::GetInfo(GetInfo {}), oneway: false });
-        let call = parse(
-            br#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#,
-        )
-        .unwrap();
-        assert_eq!(call.request, Request::RemoveJob(RemoveJob { number: 7 }));
+        let call = parse(br#"{"method":"org.varlink.service.GetInfo"}"#);
+        assert_eq!(call, Call { request: Ok(Request::GetInfo(GetInfo {})), oneway: false });
+        let removals = [
+            r#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#,
+            r#"{"parameters":{"number":7},"method":"org.rat.scheduler1.RemoveJob","later":[1]}"#,
+            r#" {"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"oneway":false} "#,
+        ];
+        for text in removals {
+            let request = Ok(Request::RemoveJob(RemoveJob { number: 7 }));
+            assert_eq!(parse(text.as_bytes()), Call { request, oneway: false }, "{text}");
+        }
+        let call = parse(br#"{"method":"org.rat.scheduler1.Reload","parameters":null}"#);
+        assert_eq!(call.request, Ok(Request::Reload(Reload {})));
+    }
+
+    #[test]
+    fn who_waits_for_no_reply_gets_none_whatever_is_wrong() {
+        let calls = [
+            r#"{"method":"org.rat.scheduler1.Reload","oneway":true}"#,
+            r#"{"method":"org.rat.scheduler1.Fly","oneway":true}"#,
+            r#"{"method":"org.rat.scheduler1.RemoveJob","oneway":true}"#,
+            r#"{"method":5,"oneway":true}"#,
+            r#"{"oneway":true}"#,
+        ];
+        for text in calls {
+            assert!(parse(text.as_bytes()).oneway, "{text}");
+        }
     }
 
     #[test]
     fn what_cannot_be_understood_is_refused_by_name() {
-        let fault = |text: &str| parse(text.as_bytes()).unwrap_err();
+        let fault = |text: &str| parse(text.as_bytes()).request.unwrap_err();
         let method = "org.rat.scheduler1.Fly".to_owned();
         assert_eq!(
             fault(r#"{"method":"org.rat.scheduler1.Fly"}"#),
@@ -213,6 +244,6 @@ mod tests {
         for text in refused {
             assert!(matches!(fault(text), Fault::InvalidParameter { .. }), "{:.60}", text);
         }
-        assert!(parse(b"{\"method\":\"\xff\"}").is_err());
+        assert!(parse(b"{\"method\":\"\xff\"}").request.is_err());
     }
 }

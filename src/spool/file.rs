@@ -71,6 +71,15 @@ impl Trust {
         Trust { owner: None, follow_links: true, any: true, limit: LARGEST }
     }
 
+    /// Whether a file of this length would be read.
+    pub fn check_length(&self, length: u64) -> io::Result<()> {
+        if length <= self.limit {
+            return Ok(());
+        }
+        let message = format!("larger than {} bytes", self.limit);
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+    }
+
     fn trusts(&self, owner: u32) -> bool {
         self.any || owner == 0 || owner == geteuid().as_raw() || Some(owner) == self.owner
     }
@@ -93,7 +102,7 @@ pub fn read(path: &Path, trust: &Trust) -> Result<Vec<u8>, Refusal> {
         .map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     check(path, &about, trust)?;
-    read_whole(file, trust.limit).map_err(unreadable)
+    read_whole(file, trust).map_err(unreadable)
 }
 
 fn check(path: &Path, about: &Metadata, trust: &Trust) -> Result<(), Refusal> {
@@ -125,14 +134,9 @@ fn check(path: &Path, about: &Metadata, trust: &Trust) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
+fn read_whole(file: File, trust: &Trust) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    file.take(limit + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > limit {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("larger than {limit} bytes"),
-        ));
-    }
+    file.take(trust.limit + 1).read_to_end(&mut text)?;
+    trust.check_length(text.len() as u64)?;
     Ok(text)
 }

@@ -50,6 +50,7 @@ pub fn read(paths: &Paths, user: &User) -> io::Result<Option<Vec<u8>>> {
 /// Puts a crontab in place of the one that is there. When it returns, the new one survives a power cut.
 pub fn install(paths: &Paths, user: &User, text: &[u8]) -> io::Result<()> {
     let place = place(paths, user)?;
+    Trust::user(user).check_length(text.len() as u64)?;
     let directory = directory(paths);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     let _held = locked(&directory)?;

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::paths::Paths;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
-use crate::plan::job::{Every, Job, JobId, Kind, Origin, Recipe, Source};
+use crate::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
@@ -34,6 +36,17 @@ impl Machine {
     /// The seed for what `owner` wrote.
     pub fn seed(&self, owner: &str) -> Seed {
         Seed { host: self.id.clone(), owner: owner.to_owned() }
+    }
+
+    /// A number up to `most`, always the same one for this name.
+    fn draw(&self, name: &str, most: u32) -> u32 {
+        let draw = digest(&[self.id.as_bytes(), name.as_bytes()]) % (u64::from(most) + 1);
+        u32::try_from(draw).unwrap_or(0)
+    }
+
+    /// A job's share of a random delay of up to so many minutes.
+    fn delay(&self, job: &str, minutes: u32) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.draw(job, minutes)))
     }
 }
 
@@ -94,10 +107,9 @@ impl Zones {
         changed
     }
 
-    /// The directories in which a change of zone shows.
-    pub fn watched(&self) -> Vec<PathBuf> {
-        let parents = self.identities.iter().filter_map(|(path, _)| path.parent());
-        parents.filter(|path| path.is_dir()).map(Path::to_owned).collect()
+    /// The files that the zones in use were read from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.identities.iter().map(|(path, _)| path.as_path())
     }
 
     fn read(&mut self) {
@@ -172,7 +184,7 @@ pub fn of_crontab(
             },
         };
         let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
-        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, &mut names)));
+        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, machine, &mut names)));
     }
     (jobs, diagnostics)
 }
@@ -190,9 +202,11 @@ fn job_of_entry(
     kind: Kind,
     source: &Source,
     zone: Arc<dyn Offsets>,
+    machine: &Machine,
     names: &mut Names,
 ) -> Job {
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
+    let delay = machine.delay(&id.0, entry.random_delay);
     Job {
         id,
         name,
@@ -200,6 +214,8 @@ fn job_of_entry(
         schedule: entry.schedule,
         written: entry.written,
         zone,
+        delay,
+        single: entry.flags.single,
         recipe: Recipe {
             kind,
             command: entry.command,
@@ -207,6 +223,11 @@ fn job_of_entry(
             environment: entry.environment,
             directory: None,
             umask: None,
+            quiet: entry.flags.quiet,
+            mailing: Mailing {
+                on_failure_only: entry.flags.mail_on_failure_only,
+                ..Mailing::default()
+            },
         },
         origin: Origin { source: source.clone(), line: entry.line },
     }
@@ -222,9 +243,7 @@ pub fn of_anacrontab(
     let anacrontab = anacrontab::parse(text);
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let job = |line: anacrontab::Line| {
-        let draw = digest(&[machine.id.as_bytes(), line.ident.as_bytes()])
-            % (u64::from(line.random_delay) + 1);
-        let delay = line.delay.saturating_add(u32::try_from(draw).unwrap_or(0));
+        let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
         Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
@@ -237,6 +256,9 @@ pub fn of_anacrontab(
             }),
             written: line.written,
             zone: zone.clone(),
+            // It is part of the schedule, and begins only when the job may start.
+            delay: TimeDelta::zero(),
+            single: false,
             recipe: Recipe {
                 kind: Kind::Period,
                 command: line.command,
@@ -244,6 +266,8 @@ pub fn of_anacrontab(
                 environment: line.environment,
                 directory: None,
                 umask: None,
+                quiet: false,
+                mailing: Mailing::default(),
             },
             origin: Origin { source: source.clone(), line: line.line },
         })
@@ -276,17 +300,45 @@ impl Names {
     }
 }
 
-/// The last part of the path of the first word that is a command.
+/// The last part of the path of the first word that is a command's, as far as it can be part of a name.
 fn slug(command: &[u8]) -> String {
     let command = String::from_utf8_lossy(command);
-    let word = command
-        .split_whitespace()
-        .find(|word| !word.contains('=') && word.starts_with(char::is_alphanumeric));
-    let word = word
-        .or_else(|| command.split_whitespace().find(|word| word.starts_with('/')))
-        .unwrap_or("job");
-    let last = word.rsplit('/').find(|part| !part.is_empty()).unwrap_or("job");
-    let kept: String =
-        last.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect();
-    if kept.is_empty() { "job".to_owned() } else { kept }
+    let words = command.split_whitespace().filter(|word| !word.contains('='));
+    let mut names = words.filter_map(|word| word.rsplit('/').find(|part| !part.is_empty()));
+    let name = names.find(|name| name.starts_with(char::is_alphanumeric)).unwrap_or("job");
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_called_after_its_command() {
+        for (command, name) in [
+            ("/usr/bin/backup --all", "backup"),
+            ("[ -x /usr/lib/php/sessionclean ] && /usr/lib/php/sessionclean", "sessionclean"),
+            ("A=1 B=2 report", "report"),
+            ("cd / && run-parts --report /etc/cron.hourly", "cd"),
+            ("( true )", "true"),
+            ("%", "job"),
+            ("", "job"),
+        ] {
+            assert_eq!(slug(command.as_bytes()), name, "{command}");
+        }
+    }
+
+    #[test]
+    fn entries_that_say_the_same_have_ids_of_their_own_that_stay() {
+        let source = Source("/etc/crontab".into());
+        let of = |names: &mut Names, command: &str| {
+            names.of("root", &source, "@daily", command.as_bytes()).0
+        };
+        let (mut before, mut after) = (Names::default(), Names::default());
+        let first = [of(&mut before, "a"), of(&mut before, "b"), of(&mut before, "a")];
+        let second =
+            [of(&mut after, "new"), of(&mut after, "a"), of(&mut after, "b"), of(&mut after, "a")];
+        assert_eq!(first, second[1..]);
+        assert_ne!(first[0], first[2]);
+    }
 }

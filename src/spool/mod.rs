@@ -5,6 +5,7 @@ pub mod file;
 pub mod install;
 pub mod jobs;
 pub mod stamp;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -99,29 +100,29 @@ impl Spool {
     }
 
     /// The directories in which something may change that `look` would find. Ask again after each look:
-    /// directories come and go.
+    /// directories and links come and go.
     pub fn watched(&self) -> BTreeSet<PathBuf> {
         let mut directories = BTreeSet::new();
         for place in &self.places {
-            let directory =
-                if place.is_directory { Some(place.path.as_path()) } else { place.path.parent() };
-            // Where it does not exist yet, its coming is seen in the nearest directory that does.
-            let existing =
-                directory.into_iter().flat_map(Path::ancestors).find(|path| path.is_dir());
-            directories.extend(existing.map(Path::to_owned));
-            if let Ok(target) = place.path.canonicalize() {
-                directories
-                    .extend(target.parent().filter(|_| !place.is_directory).map(Path::to_owned));
+            directories.append(&mut watch::directories(&place.path));
+            if place.is_directory && place.path.is_dir() {
+                directories.insert(place.path.clone());
             }
         }
-        directories.extend(self.zones.watched());
+        for path in self.files.keys().filter(|path| path.is_symlink()) {
+            directories.append(&mut watch::directories(path));
+        }
+        for path in self.zones.files() {
+            directories.append(&mut watch::directories(path));
+        }
         directories
     }
 
     /// Looks at every file, and reads those that changed since the last look.
     pub fn look(&mut self) -> Vec<Change> {
         if self.zones.refresh() {
-            self.files.clear();
+            // Read anew, but remembered: one that went away meanwhile has to be told of.
+            self.files.values_mut().for_each(|identity| *identity = None);
         }
         let mut changes = Vec::new();
         let mut present = BTreeSet::new();

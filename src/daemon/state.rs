@@ -1,0 +1,39 @@
+//! What ratd knows of itself, for its operator. Decides nothing.
+
+use std::collections::BTreeMap;
+
+use crate::plan::civil::Timestamp;
+use crate::plan::job::Source;
+use crate::plan::run::{Run, RunId};
+
+/// What `rat status` tells.
+#[derive(Debug)]
+pub struct State {
+    pub started: Timestamp,
+    pub ready: bool,
+    /// What is wrong with each crontab.
+    pub problems: BTreeMap<Source, Vec<String>>,
+    /// Why the store cannot be used; `None` if it can.
+    pub trouble: Option<String>,
+    /// The jobs whose runs go on, by run.
+    pub running: BTreeMap<RunId, Run>,
+    pub runs_started: u64,
+    pub runs_missed: u64,
+    pub rows_dropped: u64,
+}
+
+impl State {
+    /// A ratd that has just been started.
+    pub fn new(started: Timestamp) -> State {
+        State {
+            started,
+            ready: false,
+            problems: BTreeMap::new(),
+            trouble: None,
+            running: BTreeMap::new(),
+            runs_started: 0,
+            runs_missed: 0,
+            rows_dropped: 0,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! rat-at, rat-atq and rat-atrm against a ratd.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+
+use rat::plan::submission::Submission;
+use rat::plan::text::Text;
+
+use crate::bench::{
+    AT, ATQ, ATRM, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
+};
+
+fn at(root: &Root, words: &[&str]) -> Client {
+    root.client(AT, words)
+}
+
+fn queue(root: &Root) -> String {
+    root.client(ATQ, &[]).run().ok().stdout
+}
+
+#[test]
+fn the_queue_looks_as_that_of_at() {
+    let root = Root::new("queue");
+    let ratd = Start::system(&root).ready();
+    let words = ["-t", "203402010304.05"];
+    let queued = at(&root, &words).input("true\n").run().ok();
+    let warning = "warning: commands will be executed using /bin/sh\n";
+    assert_eq!(queued.stderr, format!("{warning}job 1 at Wed Feb  1 03:04:05 2034\n"));
+    assert_eq!(queued.stdout, "");
+    assert_eq!(queue(&root), format!("1\tWed Feb  1 03:04:05 2034 a {}\n", me()));
+
+    for (words, letter) in [
+        (&["-q", "b", "04:05", "010235"][..], "b"),
+        (&["now", "+", "3", "minutes"], "a"),
+        (&["23:59", "tomorrow"], "a"),
+        (&["-q", "Z", "noon", "tomorrow"], "Z"),
+    ] {
+        let queued = at(&root, words).input("true\n").run().ok();
+        let said = queued.stderr.lines().last().unwrap();
+        let (number, time) = said.strip_prefix("job ").unwrap().split_once(" at ").unwrap();
+        let line = format!("{number}\t{time} {letter} {}\n", me());
+        assert!(queue(&root).contains(&line), "{line} in {}", queue(&root));
+    }
+    let numbers = |text: String| {
+        text.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(queue(&root)).len(), 5);
+    assert_eq!(numbers(root.client(ATQ, &["-q", "b"]).run().ok().stdout), ["2"]);
+    assert_eq!(numbers(root.client(AT, &["-l"]).run().ok().stdout).len(), 5);
+    root.client(ATRM, &["2", "5"]).run().ok();
+    root.client(ATRM, &["2"]).run().fails(1, "Cannot find jobid 2");
+    root.client(ATRM, &["x"]).run().fails(1, "x");
+    assert_eq!(numbers(queue(&root)).len(), 3);
+    ratd.kill();
+
+    let ratd = Start::system(&root).ready();
+    assert_eq!(numbers(queue(&root)).len(), 3, "the queue survives");
+    let queued = at(&root, &["noon", "tomorrow"]).input("true\n").run().ok();
+    assert!(queued.stderr.contains("job 6 at"), "numbers are not used again: {queued:?}");
+    let printed = root.client(AT, &["-c", "1"]).run().ok();
+    assert!(printed.stdout.starts_with("#!/bin/sh\numask "), "{printed:?}");
+    assert!(printed.stdout.ends_with("\ntrue\n"), "{printed:?}");
+    ratd.stop();
+}
+
+#[test]
+fn without_a_ratd_nothing_is_queued() {
+    let root = Root::new("none");
+    at(&root, &["noon", "tomorrow"]).input("true").run().fails(1, "nothing was queued");
+    at(&root, &["noon", "tommorow"]).input("true").run().fails(1, "tommorow");
+    root.client(ATQ, &[]).run().fails(1, "no ratd is running");
+    root.client(ATRM, &["1"]).run().fails(1, "no ratd is running");
+    root.client(RAT, &["list"]).run().fails(3, "no ratd is running");
+    let _ratd = Start::system(&root).ready();
+    assert_eq!(queue(&root), "");
+}
+
+#[test]
+fn a_job_runs_in_the_surroundings_it_was_queued_from() {
+    let root = Root::new("surroundings");
+    let mut ratd = Start::system(&root).ready();
+    let odd = [
+        ("NEWLINES", &b"one\n two\n\nthree\n"[..]),
+        ("QUOTES", b"it's \"so\" `quoted` $(or not) \\ \\\\ $HOME %"),
+        ("BYTES", b"\xff\xfe\x01\x1b[31m"),
+        ("EMPTY", b""),
+        ("SPACE", b" both ends "),
+        ("lower_1", b"x"),
+    ];
+    let directory = root.directory("a 'place'\n\"quoted\" $x");
+    let directory = directory.join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&directory).unwrap();
+    let script = "pwd -P > PWD; umask > UMASK; ls /proc/self/fd > FDS; cat > INPUT; echo $0 $# > ARGS\n\
+                  for name in NEWLINES QUOTES BYTES EMPTY SPACE lower_1; do\n\
+                  eval \"printf '%s' \\\"\\$$name\\\" > $name; [ \\\"\\${$name+set}\\\" ] || rm $name\"\ndone\n\
+                  env > ENV\nexit 11";
+    let client = Client::new("/bin/sh").arguments(&["-c", "umask 027; exec \"$0\" now", AT]);
+    let client = client.variable("RAT_ROOT", &root.path).directory(&directory).input(script);
+    let client = client.variable("TERM", "xterm").variable("not-a-name", "x");
+    let client = odd
+        .iter()
+        .fold(client, |client, (name, value)| client.variable(name, OsStr::from_bytes(value)));
+    client.run().ok();
+    ratd.await_line("exited with status 11");
+    let read = |name: &str| std::fs::read(directory.join(name)).unwrap();
+    for (name, value) in odd {
+        assert_eq!(read(name), value, "{name}");
+    }
+    assert_eq!(read("PWD"), [directory.as_os_str().as_bytes(), b"\n"].concat());
+    assert_eq!(read("UMASK"), b"0027\n");
+    assert_eq!(read("FDS"), b"0\n1\n2\n3\n", "3 is that of ls itself");
+    assert_eq!(read("INPUT"), b"");
+    assert_eq!(read("ARGS"), b"sh 0\n");
+    let mode = directory.join("PWD").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    let environment = String::from_utf8_lossy(&read("ENV")).into_owned();
+    assert!(!environment.contains("TERM=") && !environment.contains("not-a-name"), "{environment}");
+    ratd.stop();
+}
+
+#[test]
+fn a_script_can_come_from_a_file_and_be_of_any_size() {
+    let root = Root::new("script");
+    let mut ratd = Start::system(&root).ready();
+    let file = root.write("script", "echo from a file; exit 12");
+    at(&root, &["-f", file.to_str().unwrap(), "now"]).run().ok();
+    ratd.await_line("exited with status 12");
+    assert_eq!(root.history_of("at-1")[0]["output"], "from a file\n");
+    at(&root, &["-f", "no-such-file", "now"]).run().fails(1, "no-such-file");
+    let long = ": a line that does nothing, again and again\n".repeat(50_000) + "exit 13\n";
+    at(&root, &["now"]).input(long).run().ok();
+    ratd.await_line("exited with status 13");
+    let longer = ": a line that does nothing, again and again\n".repeat(500_000);
+    let refused = at(&root, &["now"]).input(longer).run();
+    refused.fails(1, "nothing was queued");
+    assert_eq!(queue(&root), "");
+    ratd.stop();
+}
+
+#[test]
+fn a_directory_that_is_gone_is_said_and_nothing_is_run() {
+    let root = Root::new("gone");
+    let directory = root.directory("place");
+    let ratd = Start::system(&root).ready();
+    let client = Client::new("/bin/sh").variable("RAT_ROOT", &root.path).directory(&directory);
+    let client = client.arguments(&["-c", "rmdir \"$PWD\"; exec \"$0\" now", AT]);
+    client.input("echo never").run().fails(1, "current working directory");
+    ratd.stop();
+    let surroundings = |job: &mut Submission| job.directory = Text::from(&*root.shown("place"));
+    overdue(&root, "echo never", surroundings);
+    let mut ratd = Start::system(&root).ready();
+    ratd.await_said("exited with status 1");
+    let run = root.history_of("at-1")[0].clone();
+    let text = run["output"].as_str().unwrap();
+    assert!(text.contains("Execution directory inaccessible") && !text.contains("never"), "{run}");
+    ratd.stop();
+}
+
+#[test]
+fn jobs_of_others_are_neither_seen_nor_removed() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("others");
+    let mut ratd = Start::system(&root).ready();
+    at(&root, &["noon", "tomorrow"]).input("echo secret").run().ok();
+    at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
+    let seen = root.client(ATQ, &[]).of_other().run().ok().stdout;
+    assert!(seen.starts_with("2\t") && seen.lines().count() == 1, "{seen}");
+    assert_eq!(queue(&root).lines().count(), 2);
+    root.client(ATRM, &["1"]).of_other().run().fails(1, "1: Not owner");
+    let hidden = root.client(AT, &["-c", "1"]).of_other().run();
+    assert!(!hidden.stdout.contains("secret"));
+    hidden.fails(1, "Cannot find jobid 1");
+    assert_eq!(queue(&root).lines().count(), 2);
+
+    at(&root, &["now"]).input("id -un; id -Gn; exit 6").of_other().run().ok();
+    ratd.await_line("exited with status 6");
+    assert_eq!(root.history_of("at-3")[0]["output"], "nobody\nnogroup\n");
+    at(&root, &["now"]).input("exit 5").run().ok();
+    ratd.await_line("exited with status 5");
+    let runs = root.client(RAT, &["history", "--json"]).of_other().run().ok().stdout;
+    assert!(runs.contains("at-3") && !runs.contains("at-4"), "{runs}");
+    root.write("etc/at.deny", format!("{OTHER}\n"));
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "not allowed to use at");
+    root.client(ATQ, &[]).of_other().run().fails(1, "not allowed to use at");
+    root.client(ATRM, &["2"]).run().ok();
+    ratd.stop();
+}
+
+#[test]
+fn a_running_job_is_shown_as_such_and_goes_on_when_removed() {
+    let root = Root::new("running");
+    let mut ratd = Start::system(&root).ready();
+    let (gate, began) = (root.fifo("gate"), root.fifo("began"));
+    let (gate_path, began_path) = (root.shown("gate"), root.shown("began"));
+    let script = format!("echo > {began_path}; read x < {gate_path}; exit 4");
+    at(&root, &["now"]).input(script).run().ok();
+    began.take();
+    assert!(queue(&root).ends_with(&format!(" = {}\n", me())), "{}", queue(&root));
+    assert_eq!(root.client(ATQ, &["-q", "="]).run().ok().stdout, queue(&root));
+    root.client(ATRM, &["1"]).run().fails(0, "Warning: deleting running job");
+    assert_eq!(queue(&root), "");
+    gate.open();
+    ratd.await_line("exited with status 4");
+    eventually("its end is known", || root.history()[0]["status"] == 4);
+    ratd.stop();
+}
+
+#[test]
+fn a_job_has_three_descriptors_and_default_signals() {
+    let root = Root::new("descriptors");
+    let table = "@reboot cat /proc/self/status | grep Sig; ls -l /proc/self/fd | sed 's/.* \\([0-9]*\\) -> .*/\\1/'; exit 9\n";
+    root.crontab(table);
+    let mut ratd = Start::system(&root).ready();
+    ratd.await_said("exited with status 9");
+    let text = root.history()[0]["output"].as_str().unwrap().to_owned();
+    for signals in ["SigBlk", "SigIgn", "SigCgt"] {
+        assert!(text.contains(&format!("{signals}:\t0000000000000000")), "{text}");
+    }
+    let numbers: Vec<_> = text.lines().filter(|line| line.parse::<u32>().is_ok()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3"], "3 is that of ls itself: {text}");
+    ratd.stop();
+}

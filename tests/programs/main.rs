@@ -1,0 +1,15 @@
+//! Black box: the real ratd in a temporary root, and the real clients against it. Nothing here sleeps: what is waited
+//! for is a line that ratd writes, the end of a process, or a job that opens a FIFO.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+mod at;
+mod bench;
+mod catch_up;
+mod clock;
+mod crash;
+mod crontab;
+mod disk;
+mod idle;
+mod protocol;
+mod single;
+mod system;

@@ -1,0 +1,344 @@
+//! Clients that behave badly: whatever they do, others are served meanwhile, and ratd lives.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::bench::{AT, ATQ, DEADLINE, RAT, Ratd, Root, Start, eventually, is_root};
+
+/// A connection that says what it likes.
+struct Raw(BufReader<UnixStream>);
+
+impl Raw {
+    fn new(root: &Root) -> Raw {
+        // The tests' roots are short enough.
+        let stream = UnixStream::connect(root.path("run/rat/control.sock")).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        Raw(BufReader::new(stream))
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> &mut Raw {
+        self.0.get_mut().write_all(bytes).unwrap();
+        self
+    }
+
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        self.send(&frame(method, parameters, false)).reply()
+    }
+
+    fn reply(&mut self) -> Value {
+        let mut reply = Vec::new();
+        self.0.read_until(0, &mut reply).unwrap();
+        serde_json::from_slice(reply.strip_suffix(b"\0").unwrap()).unwrap()
+    }
+
+    /// Waits until ratd closes the connection.
+    fn await_close(&mut self) {
+        let mut rest = [0; 4096];
+        loop {
+            match self.0.read(&mut rest) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn frame(method: &str, parameters: &Value, oneway: bool) -> Vec<u8> {
+    let method = match method.contains('.') {
+        true => method.to_owned(),
+        false => format!("org.rat.scheduler1.{method}"),
+    };
+    let mut call = json!({ "method": method, "parameters": parameters });
+    if oneway {
+        call["oneway"] = true.into();
+    }
+    let mut bytes = call.to_string().into_bytes();
+    bytes.push(0);
+    bytes
+}
+
+/// A ratd with something to list, and the check that it serves.
+fn ratd(root: &Root) -> Ratd {
+    root.crontab(
+        &"30 4 * * * echo a command of some length, so that a list of jobs is long\n".repeat(3000),
+    );
+    Start::system(root).ready()
+}
+
+fn serves(root: &Root) {
+    let queued = root.client(AT, &["noon", "tomorrow"]).input("true\n").run().ok();
+    let number = queued.stderr.rsplit("job ").next().unwrap().split(' ').next().unwrap().to_owned();
+    assert!(root.client(ATQ, &[]).run().ok().stdout.contains(&format!("{number}\t")));
+    root.client(RAT, &["status"]).run().ok();
+}
+
+#[test]
+fn foreign_varlink_clients_are_answered() {
+    let root = Root::new("varlink");
+    let _ratd = ratd(&root);
+    let mut raw = Raw::new(&root);
+    let info = raw.call("org.varlink.service.GetInfo", &json!({}));
+    assert_eq!(info["parameters"]["product"], "ratd");
+    let interface = json!({ "interface": "org.rat.scheduler1" });
+    let description = raw.call("org.varlink.service.GetInterfaceDescription", &interface);
+    let text = description["parameters"]["description"].as_str().unwrap().to_owned();
+    assert!(text.contains("interface org.rat.scheduler1"));
+    for line in text.lines().filter(|line| line.starts_with("method ")) {
+        let method = line["method ".len()..].split('(').next().unwrap().trim();
+        let reply = raw.call(method, &json!({}));
+        assert_ne!(reply["error"], "org.varlink.service.MethodNotFound", "{method}");
+    }
+    for (method, error) in [
+        ("NoSuchMethod", "MethodNotFound"),
+        ("org.varlink.service.No", "MethodNotFound"),
+        ("com.example.Ping", "InterfaceNotFound"),
+        ("x", "MethodNotFound"),
+    ] {
+        let reply = raw.call(method, &json!({}));
+        assert!(reply["error"].as_str().unwrap().ends_with(error), "{method}: {reply}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let root = Root::new("nonsense");
+    let _ratd = ratd(&root);
+    let deep = "[".repeat(30_000) + &"]".repeat(30_000);
+    let deep_request =
+        format!("{{\"method\":\"org.rat.scheduler1.ListJobs\",\"parameters\":{deep}}}");
+    let deeper = "{\"a\":".repeat(200_000);
+    for nonsense in [
+        &b""[..],
+        b"{}",
+        b"null",
+        b"[]",
+        b"{\"method\":1}",
+        b"\xff\xfe\xfd",
+        b"{\"method\":\"org.rat.scheduler1.RemoveJob\",\"parameters\":{\"number\":-1}}",
+        b"{\"method\":\"org.rat.scheduler1.RemoveJob\",\"parameters\":{\"number\":1e99}}",
+        b"{\"method\":\"org.rat.scheduler1.RemoveJob\",\"parameters\":{\"number\":18446744073709551615}}",
+        b"{\"method\":\"org.rat.scheduler1.ListNext\",\"parameters\":{\"count\":4294967296}}",
+        b"{\"method\":\"org.rat.scheduler1.ListNext\",\"parameters\":{\"count\":1,\"until\":\"never\"}}",
+        b"{\"method\":\"org.rat.scheduler1.SubmitJob\",\"parameters\":{\"job\":{}}}",
+        b"{\"method\":\"org.rat.scheduler1.ListRuns\",\"parameters\":{\"limit\":1,\"job\":\"%_'\\\"; DROP TABLE\"}}",
+        deep.as_bytes(),
+        deep_request.as_bytes(),
+        deeper.as_bytes(),
+    ] {
+        let mut raw = Raw::new(&root);
+        let reply = raw.send(&[nonsense, b"\0"].concat()).reply();
+        let is_list = reply["parameters"]["runs"].is_array();
+        assert!(reply["error"].is_string() || is_list, "{:?}: {reply}", &nonsense[..nonsense.len().min(99)]);
+        let reply = raw.call("GetStatus", &json!({}));
+        assert_eq!(reply["parameters"]["jobs"], 3000, "the connection is still good");
+    }
+    serves(&root);
+}
+
+#[test]
+fn a_frame_that_is_too_long_ends_its_connection() {
+    let root = Root::new("too-long");
+    let _ratd = ratd(&root);
+    let mut raw = Raw::new(&root);
+    let piece = vec![b' '; 1 << 20];
+    for _ in 0..17 {
+        if raw.0.get_mut().write_all(&piece).is_err() {
+            break;
+        }
+    }
+    raw.await_close();
+    serves(&root);
+    // One that is just short enough is read.
+    let mut raw = Raw::new(&root);
+    let mut long = vec![b' '; (16 << 20) - 200];
+    long.extend(frame("GetStatus", &json!({}), false));
+    assert_eq!(raw.send(&long).reply()["parameters"]["jobs"], 3000);
+}
+
+#[test]
+fn whoever_stops_in_the_middle_holds_nobody_up() {
+    let root = Root::new("middle");
+    let ratd = ratd(&root);
+    let request = frame("ListJobs", &json!({}), false);
+    let mut half: Vec<_> = (0..20).map(|_| Raw::new(&root)).collect();
+    for (index, raw) in half.iter_mut().enumerate() {
+        raw.send(&request[..index]);
+    }
+    // Replies that are never read: each is some hundred kilobytes, more than a socket holds.
+    let mut deaf: Vec<_> = (0..20).map(|_| Raw::new(&root)).collect();
+    deaf.iter_mut().for_each(|raw| {
+        let _ = raw.send(&request.repeat(20));
+    });
+    for _ in 0..20 {
+        // Gone before the reply, or in the middle of it.
+        let _ = Raw::new(&root).send(&request);
+        Raw::new(&root).send(&request).0.get_ref().shutdown(Shutdown::Both).unwrap();
+    }
+    serves(&root);
+    half.iter_mut().zip(0..).for_each(|(raw, index)| {
+        assert_eq!(
+            raw.send(&request[index..]).reply()["parameters"]["jobs"].as_array().unwrap().len(),
+            3000
+        );
+    });
+    for mut raw in deaf {
+        for _ in 0..20 {
+            assert!(raw.reply()["parameters"]["jobs"].is_array());
+        }
+    }
+    drop(half);
+    eventually("connections are closed", || {
+        std::fs::read_dir(format!("/proc/{}/fd", ratd.pid)).unwrap().count() < 25
+    });
+    serves(&root);
+}
+
+#[test]
+fn thousands_of_requests_in_one_go_are_answered_in_order() {
+    let root = Root::new("pipelined");
+    let _ratd = ratd(&root);
+    let mut writer = Raw::new(&root);
+    let mut reader = Raw(BufReader::new(writer.0.get_ref().try_clone().unwrap()));
+    let sender = thread::spawn(move || {
+        for number in 0..4000 {
+            let request = match number % 4 {
+                0 => frame("GetStatus", &json!({}), false),
+                1 => frame("RemoveJob", &json!({ "number": number }), false),
+                2 => frame("GetStatus", &json!({}), true),
+                _ => frame("RemoveJob", &json!({ "number": number }), true),
+            };
+            writer.send(&request);
+        }
+        writer
+    });
+    for number in (0..4000).filter(|number| number % 4 < 2) {
+        let reply = reader.reply();
+        if number % 4 == 0 {
+            assert_eq!(reply["parameters"]["jobs"], 3000, "{number}");
+        } else {
+            let said = reply["parameters"]["message"].as_str().unwrap().to_owned();
+            assert_eq!(said, format!("Cannot find jobid {number}"), "{reply}");
+        }
+    }
+    let mut writer = sender.join().unwrap();
+    // Nothing more came: what nobody waits for is not answered.
+    assert_eq!(
+        writer.call("NoSuchMethod", &json!({}))["error"],
+        "org.varlink.service.MethodNotFound"
+    );
+    serves(&root);
+}
+
+#[test]
+fn whoever_asks_much_waits_for_whoever_asks_little() {
+    let root = Root::new("greedy");
+    let _ratd = ratd(&root);
+    let mut greedy = Raw::new(&root);
+    let expensive = frame("ListNext", &json!({ "count": 10_000 }), false);
+    // All of these lie in one piece that ratd reads at once.
+    greedy.send(&expensive.repeat(30));
+    let greedy = thread::spawn(move || (0..30).for_each(|_| drop(greedy.reply())));
+    let mut modest = Raw::new(&root);
+    let mut answered = 0;
+    while !greedy.is_finished() {
+        assert_eq!(modest.call("GetStatus", &json!({}))["parameters"]["jobs"], 3000);
+        answered += 1;
+    }
+    greedy.join().unwrap();
+    assert!(answered > 15, "only {answered} answers beside 30 long ones");
+}
+
+#[test]
+fn oneway_requests_are_done() {
+    let root = Root::new("oneway");
+    let _ratd = ratd(&root);
+    root.client(AT, &["noon", "tomorrow"]).input("true\n").run().ok();
+    let mut raw = Raw::new(&root);
+    raw.send(&frame("RemoveJob", &json!({ "number": 1 }), true));
+    raw.send(&frame("Reload", &json!({}), true));
+    assert_eq!(raw.call("GetStatus", &json!({}))["parameters"]["jobs"], 3000);
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout, "");
+    // Also if nobody stays to hear.
+    root.client(AT, &["noon", "tomorrow"]).input("true\n").run().ok();
+    let _ = Raw::new(&root).send(&frame("RemoveJob", &json!({ "number": 2 }), true).repeat(3));
+    eventually("the job is removed", || root.client(ATQ, &[]).run().ok().stdout.is_empty());
+}
+
+/// Holds 200 connections, and half a frame in each.
+const HOARD: &str = "
+import socket, sys
+held = []
+for _ in range(200):
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect(sys.argv[1])
+        s.send(b'{')
+    except OSError:
+        pass
+    held.append(s)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn one_users_connections_do_not_shut_out_others() {
+    let root = Root::new("hoard");
+    let _ratd = ratd(&root);
+    let mut own: Vec<_> = (0..200).map(|_| Raw::new(&root)).collect();
+    let mut closed = 0;
+    for raw in &mut own[100..] {
+        raw.await_close();
+        closed += 1;
+    }
+    assert_eq!(closed, 100);
+    root.client(RAT, &["status"]).run().fails(3, "the connection to ratd broke");
+    drop(own);
+    eventually("there is room", || root.client(RAT, &["status"]).run().status == Some(0));
+    if !is_root() || Command::new("python3").arg("-V").output().is_err() {
+        return;
+    }
+    let mut hoard = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", HOARD])
+        .arg(root.path("run/rat/control.sock"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = [0; 4];
+    let outcome = hoard.stdout.as_mut().unwrap().read_exact(&mut held);
+    if outcome.is_ok() {
+        serves(&root);
+        let shut_out = root.client(RAT, &["status"]).of_other().run();
+        shut_out.fails(3, "the connection to ratd broke");
+    } else {
+        eprintln!("skipped: no python3 for another user");
+    }
+    drop(hoard.stdin.take());
+    hoard.wait().unwrap();
+    eventually("there is room again", || {
+        root.client(RAT, &["status"]).of_other().run().status == Some(0)
+    });
+}
+
+#[test]
+fn only_its_owner_reaches_a_users_own_ratd() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("own-socket");
+    let table = root.write("table", "30 4 * * * true\n");
+    let _ratd = Start::file(&root, &table).ready();
+    root.client(RAT, &["status"]).of_other().run().fails(3, "Permission denied");
+    assert!(Path::new(&root.path("run/rat/control.sock")).exists());
+}
