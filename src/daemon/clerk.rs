@@ -98,8 +98,8 @@ impl Clerk {
         answers: Answers,
     ) -> Clerk {
         let spool = match &mode.file {
-            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths),
-            None => Spool::of_system(&mode.paths),
+            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+            None => Spool::of_system(&mode.paths, mode.dialect),
         };
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
