@@ -14,12 +14,13 @@ use rat::plan::job::{Job, Source};
 use rat::plan::run::{Outcome, RunId};
 use rat::plan::scheduler::{Action, Event, Memory, Scheduler};
 use rat::spool::jobs::{Machine, Owner, Zones, of_crontab};
+use rat::syntax::dialect::RAT;
 
 fn jobs(crontab: &str) -> Vec<Arc<Job>> {
     let machine = Machine::of(&Paths::system(Path::new("/")));
     let mut zones = Zones::new(Path::new("/"));
     let (jobs, diagnostics) =
-        of_crontab(crontab.as_bytes(), &source(), Owner::All("alice"), &machine, &mut zones);
+        of_crontab(crontab.as_bytes(), &source(), Owner::All("alice"), &RAT, &machine, &mut zones);
     assert!(!jobs.is_empty(), "{diagnostics:?}");
     jobs
 }
