@@ -3,7 +3,30 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike};
 
 use crate::plan::civil::{Offsets, Timestamp, meaning, reading};
-use crate::plan::job::{Every, Period};
+
+/// A calendar period of an anacrontab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// So many days after the last time.
+    Days(u32),
+    /// Once in each calendar month.
+    Month,
+    /// Once in each calendar year.
+    Year,
+}
+
+/// When a period job is due, and when it was last done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Every {
+    /// The period.
+    pub period: Period,
+    /// Wait after the job became due, in minutes; it spreads the load after boot.
+    pub delay: u32,
+    /// Hours in which it may start: from the first up to, not including, the second.
+    pub hours: Option<(u8, u8)>,
+    /// The local date of the last run; `None` if it never ran.
+    pub done: Option<NaiveDate>,
+}
 
 /// The first instant from `now` on at which the job is to start, its delay and hours included.
 pub fn due(every: &Every, now: Timestamp, zone: &dyn Offsets) -> Timestamp {

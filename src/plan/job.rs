@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::Offsets;
@@ -114,28 +114,4 @@ pub enum Kind {
     Period,
     /// What rat-at queued.
     At,
-}
-
-/// A calendar period of an anacrontab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Period {
-    /// So many days after the last time.
-    Days(u32),
-    /// Once in each calendar month.
-    Month,
-    /// Once in each calendar year.
-    Year,
-}
-
-/// When a period job is due, and when it was last done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Every {
-    /// The period.
-    pub period: Period,
-    /// Wait after the job became due, in minutes; it spreads the load after boot.
-    pub delay: u32,
-    /// Hours in which it may start: from the first up to, not including, the second.
-    pub hours: Option<(u8, u8)>,
-    /// The local date of the last run; `None` if it never ran.
-    pub done: Option<NaiveDate>,
 }

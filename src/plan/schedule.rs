@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
+use crate::plan::catch_up::Every;
 use crate::plan::civil::{Offsets, Span, Timestamp};
-use crate::plan::job::Every;
 
 /// When a job is due.
 #[derive(Clone, Debug)]

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::paths::Paths;
+use crate::plan::catch_up::Every;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
-use crate::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;

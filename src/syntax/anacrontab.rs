@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::plan::job::{Assignments, Period};
+use crate::plan::catch_up::Period;
+use crate::plan::job::Assignments;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::expression::{Word, is_blank, words};

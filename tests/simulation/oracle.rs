@@ -22,7 +22,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
-use rat::plan::job::{Period, Source};
+use rat::plan::catch_up::Period;
+use rat::plan::job::Source;
 use rat::plan::run::{Outcome, Run, RunId};
 use rat::plan::scheduler::{Action, Event};
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
+use rat::plan::catch_up::{Every, Period};
 use rat::plan::civil::Offsets;
-use rat::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Period, Recipe, Source};
+use rat::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use rat::plan::text::Text;
 use rat::zone::Zone;
