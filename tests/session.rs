@@ -18,8 +18,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, Uid, User, mkfifo};
 
-use rat::plan::job::{JobId, Kind, Recipe};
-use rat::plan::run::{Order, Outcome, Report, Run, RunId, Trigger};
+use rat::plan::job::{JobId, Kind, Mailing, Recipe};
+use rat::plan::run::{Mailer, Order, Outcome, Report, Run, RunId, Trigger};
 use rat::plan::text::Text;
 use rat::session::frame::{Answer, Answers, encode_order};
 use rat::session::report::{self, Found};
@@ -75,9 +75,13 @@ impl Bench {
                 environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
+                quiet: false,
+                mailing: Mailing::default(),
             },
             keep_output: 64 << 10,
             echo: false,
+            mailer: Mailer { program: None, patience: 60 },
+            log: Text::from("/dev/null/no-log"),
         }
     }
 

@@ -9,8 +9,8 @@ use nix::unistd::User;
 use crate::client::at::At;
 use crate::client::output::complain;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::Assignments;
-use crate::plan::submission::{Mail, Queue, Submission};
+use crate::plan::job::{Assignments, Mail};
+use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
 
 /// Variables of the terminal or of the shell that is typed into; they mean nothing to a job.

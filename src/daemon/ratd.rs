@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -23,9 +24,10 @@ use crate::daemon::wait::{For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::Recipe;
-use crate::plan::run::{Order, Outcome, Run};
+use crate::plan::job::{Mail, Recipe};
+use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
+use crate::plan::text::Text;
 use crate::protocol::request::{self, Call};
 use crate::session::report;
 
@@ -37,6 +39,9 @@ const FORK_SERVER: Token = Token(5);
 
 /// How much output of a run is kept, in bytes.
 const KEEP_OUTPUT: u64 = 1 << 20;
+
+/// How long the system's mailer may take for a mail, in seconds. Some deliver before they return.
+const MAIL_PATIENCE: u32 = 300;
 
 /// Everything that the loop holds.
 pub struct Ratd {
@@ -118,6 +123,13 @@ impl Ratd {
                     self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
+                Action::Skipped { job, due } => {
+                    self.state.runs_missed += 1;
+                    let due = say::instant(due, &*job.zone);
+                    let text = format!("{}: not started at {due}: it still runs", job.name);
+                    self.syslog.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
+                    tracing::warn!("{text}");
+                }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
                 }
@@ -129,12 +141,25 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    fn start(&mut self, now: Timestamp, run: Run, mut recipe: Recipe) {
         self.state.runs_started += 1;
-        self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+        if !recipe.quiet {
+            self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+        }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
-        let order = Order { run, recipe, keep_output: KEEP_OUTPUT, echo };
+        if echo {
+            // It is shown to whoever started ratd; nobody has to be told twice.
+            recipe.mailing.when = Mail::Never;
+        }
+        let order = Order {
+            run,
+            recipe,
+            keep_output: KEEP_OUTPUT,
+            echo,
+            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
+        };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::Offsets;
@@ -34,6 +34,10 @@ pub struct Job {
     pub written: String,
     /// Rules of the zone that the schedule is read in.
     pub zone: Arc<dyn Offsets>,
+    /// How much later than the schedule says it is due, always the same: its share of a `RANDOM_DELAY`.
+    pub delay: TimeDelta,
+    /// Not started while it still runs.
+    pub single: bool,
     /// What is run, and how.
     pub recipe: Recipe,
     /// File and line it was read from.
@@ -64,6 +68,34 @@ pub struct Recipe {
     pub directory: Option<Text>,
     /// File mode creation mask; `None` is the one that ratd has.
     pub umask: Option<u32>,
+    /// The log does not say that it is started.
+    pub quiet: bool,
+    /// Who is told what became of it.
+    pub mailing: Mailing,
+}
+
+/// Who is told by mail what became of a run, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailing {
+    /// Whether there is any.
+    pub when: Mail,
+    /// Only when the run failed.
+    pub on_failure_only: bool,
+    /// To whom; `None`: to those that `MAILTO` names, or to the owner.
+    pub to: Option<String>,
+}
+
+/// When the owner of a job gets mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mail {
+    /// When there is output.
+    #[default]
+    Auto,
+    /// Always (`-m` of at).
+    Always,
+    /// Never (`-M` of at).
+    Never,
 }
 
 /// Names and values, shared between the entries of a file that they stand above.

@@ -88,6 +88,19 @@ pub struct Order {
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
     pub echo: bool,
+    /// What mail is handed to.
+    pub mailer: Mailer,
+    /// The socket of the system's log.
+    pub log: Text,
+}
+
+/// The program that takes mail, called as sendmail is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailer {
+    /// Its path; `None` is the system's sendmail.
+    pub program: Option<Text>,
+    /// How many seconds it may take before it is stopped.
+    pub patience: u32,
 }
 
 /// What a session tells of its run.

@@ -36,6 +36,7 @@ pub enum Event {
 
 /// What the scheduler answers.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // Most actions are starts, and few are held at once.
 pub enum Action {
     /// Start this run now.
     Start { run: Run, recipe: Recipe },
@@ -43,6 +44,8 @@ pub enum Action {
     Claim { first: RunId, limit: u32 },
     /// These runs of a job were due and are not made up for.
     Missed { job: Arc<Job>, times: u32, since: Timestamp },
+    /// This run of a job was due, but the one before still goes on.
+    Skipped { job: Arc<Job>, due: Timestamp },
     /// A period job has been done for the period of this date.
     Stamp { job: Arc<Job>, date: NaiveDate },
 }
@@ -257,11 +260,15 @@ impl Scheduler {
     fn start(
         &mut self,
         now: Timestamp,
-        job: &Job,
+        job: &Arc<Job>,
         due: Timestamp,
         trigger: Trigger,
         actions: &mut Vec<Action>,
     ) {
+        if job.single && self.is_running(&job.id) {
+            actions.push(Action::Skipped { job: job.clone(), due });
+            return;
+        }
         let id = self.number(1);
         let run = Run {
             id,
@@ -418,11 +425,13 @@ impl Scheduler {
 
 /// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
 fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
-    match &job.schedule {
+    let after = after.checked_sub_signed(job.delay)?;
+    let due = match &job.schedule {
         Schedule::Calendar(calendar) => calendar.next_after(after, &*job.zone),
         Schedule::Seconds(seconds) => seconds.next_after(after, &*job.zone),
         Schedule::Reboot | Schedule::Every(_) => None,
-    }
+    }?;
+    Some(Due { at: due.at.checked_add_signed(job.delay)?, times: due.times })
 }
 
 fn goes_by_the_clock(schedule: &Schedule) -> bool {

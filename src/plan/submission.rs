@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Assignments, Kind, Recipe};
+use crate::plan::job::{Assignments, Kind, Mail, Mailing, Recipe};
 use crate::plan::text::Text;
 
 /// An at-job as its owner hands it in.
@@ -40,6 +40,8 @@ impl Submission {
             environment: self.environment.clone(),
             directory: Some(self.directory.clone()),
             umask: Some(self.umask),
+            quiet: false,
+            mailing: Mailing { when: self.mail, on_failure_only: false, to: self.mail_to.clone() },
         }
     }
 }
@@ -47,19 +49,6 @@ impl Submission {
 /// What people call the at-job of this number; its identity, too.
 pub fn name(number: u64) -> String {
     format!("at-{number}")
-}
-
-/// When an at-job's owner gets mail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mail {
-    /// When there is output.
-    #[default]
-    Auto,
-    /// Always (`-m`).
-    Always,
-    /// Never (`-M`).
-    Never,
 }
 
 /// A queue of at: a letter from `a` to `z` or from `A` to `Z`.

@@ -6,8 +6,9 @@ use chrono::DateTime;
 use serde_json::{Value, json, to_value};
 
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Mail;
 use crate::plan::run::{Outcome, Trigger, Usage};
-use crate::plan::submission::{self, Mail, Submission};
+use crate::plan::submission::{self, Submission};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{

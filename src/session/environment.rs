@@ -15,13 +15,15 @@ pub struct Environment(Vec<(Text, Text)>);
 
 impl Environment {
     /// What a job of this recipe gets if it runs as `login`, whose home is `home`. An at-job has what was
-    /// captured, exactly. All others start from crond's five, and may change all but who they are.
-    pub fn of(recipe: &Recipe, login: &str, home: &Text) -> Environment {
+    /// captured, exactly. All others start from the `base` that PAM gave and crond's five, and may change all
+    /// but who they are.
+    pub fn of(recipe: &Recipe, login: &str, home: &Text, base: &[(Text, Text)]) -> Environment {
         let mut environment = Environment(Vec::new());
         let assignments = recipe.environment.iter();
         match recipe.kind {
             Kind::At => assignments.for_each(|(name, value)| environment.set(name, value)),
             Kind::Entry | Kind::SystemEntry | Kind::Period => {
+                base.iter().for_each(|(name, value)| environment.set(name, value));
                 environment.set(&Text::from("HOME"), home);
                 environment.set(&Text::from("LOGNAME"), &Text::from(login));
                 environment.set(&Text::from("USER"), &Text::from(login));
@@ -37,8 +39,13 @@ impl Environment {
 
     /// The value of that name; an empty one is as good as none.
     pub fn get(&self, name: &str) -> Option<&Text> {
+        self.assigned(name).filter(|value| !value.0.is_empty())
+    }
+
+    /// The value of that name as it was assigned, even if it is empty.
+    pub fn assigned(&self, name: &str) -> Option<&Text> {
         let found = self.0.iter().find(|(known, _)| known.0 == name.as_bytes());
-        found.map(|(_, value)| value).filter(|value| !value.0.is_empty())
+        found.map(|(_, value)| value)
     }
 
     /// `NAME=value` each.
@@ -57,20 +64,27 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::job::Mailing;
 
     fn check(kind: Kind, assignments: &[(&str, &str)], expected: &str) {
+        check_on(&[], kind, assignments, expected);
+    }
+
+    fn check_on(base: &[(&str, &str)], kind: Kind, assignments: &[(&str, &str)], expected: &str) {
+        let texts = |all: &[(&str, &str)]| -> Vec<(Text, Text)> {
+            all.iter().map(|(name, value)| (Text::from(*name), Text::from(*value))).collect()
+        };
         let recipe = Recipe {
             kind,
             command: Text::default(),
             input: None,
-            environment: assignments
-                .iter()
-                .map(|(n, v)| (Text::from(*n), Text::from(*v)))
-                .collect(),
+            environment: texts(assignments).into(),
             directory: None,
             umask: None,
+            quiet: false,
+            mailing: Mailing::default(),
         };
-        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"));
+        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), &texts(base));
         let got: Vec<_> = got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
         assert_eq!(got.join(" "), expected);
     }
@@ -102,6 +116,15 @@ mod tests {
     #[test]
     fn the_last_assignment_of_a_name_wins() {
         check(Kind::Entry, &[("A", "1"), ("B", "2"), ("A", "3")], &format!("{PLAIN} A=3 B=2"));
+    }
+
+    #[test]
+    fn what_pam_gave_is_below_all_else() {
+        let base = [("LANG", "C.UTF-8"), ("PATH", "/pam"), ("TZ", "UTC"), ("USER", "root")];
+        let expected = "LANG=C.UTF-8 PATH=/usr/bin:/bin:/usr/sbin:/sbin TZ=Asia/Tokyo USER=alice \
+                        HOME=/home/alice LOGNAME=alice SHELL=/bin/sh";
+        check_on(&base, Kind::Entry, &[("TZ", "Asia/Tokyo")], expected);
+        check_on(&base, Kind::At, &[("TZ", "Asia/Tokyo")], "TZ=Asia/Tokyo");
     }
 
     #[test]

@@ -143,8 +143,8 @@ fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::job::{JobId, Kind, Recipe};
-    use crate::plan::run::{Run, Trigger};
+    use crate::plan::job::{JobId, Kind, Mailing, Recipe};
+    use crate::plan::run::{Mailer, Run, Trigger};
     use crate::plan::text::Text;
 
     fn order() -> Order {
@@ -164,9 +164,13 @@ mod tests {
                 environment: [(Text::from("A"), Text::from("1"))].into(),
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
+                quiet: false,
+                mailing: Mailing::default(),
             },
             keep_output: 100,
             echo: false,
+            mailer: Mailer { program: None, patience: 60 },
+            log: Text::from("/dev/null/no-log"),
         }
     }
 

@@ -68,8 +68,11 @@ enum Step {
 
 impl Prepared {
     /// Makes everything that needs memory, so that all of it can fail before there is a process.
-    pub fn new(recipe: &Recipe, owner: Owner) -> Result<Prepared, String> {
-        let environment = Environment::of(recipe, &owner.login, &owner.home);
+    pub fn new(
+        recipe: &Recipe,
+        environment: &Environment,
+        owner: Owner,
+    ) -> Result<Prepared, String> {
         let (shell, script) = match recipe.kind {
             Kind::Entry | Kind::SystemEntry => (environment.get("SHELL").cloned(), None),
             Kind::Period => (None, None),

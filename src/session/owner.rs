@@ -51,6 +51,36 @@ impl Owner {
         Ok(Owner { login: login.to_owned(), home: Text(user.dir.into_os_string().into_vec()), ids })
     }
 
+    /// Whether this process is root and will become the user, be it root again.
+    pub fn is_assumed_by_root(&self) -> bool {
+        matches!(self.ids, Ids::Change { .. })
+    }
+
+    /// Whether the user is root.
+    pub fn is_root(&self) -> bool {
+        match &self.ids {
+            Ids::Change { uid, .. } => uid.is_root(),
+            Ids::Same => Uid::effective().is_root(),
+        }
+    }
+
+    /// Gives this process, which stays root, the user's groups, for PAM to add to. Returns those it had.
+    pub fn lend_groups(&self) -> Result<Vec<Gid>, Errno> {
+        let before = getgroups()?;
+        if let Ids::Change { groups, .. } = &self.ids {
+            setgroups(groups)?;
+        }
+        Ok(before)
+    }
+
+    /// Takes back the groups that were lent, with those that PAM added; the process has `before` again.
+    pub fn take_groups(&mut self, before: &[Gid]) -> Result<(), Errno> {
+        if let Ids::Change { groups, .. } = &mut self.ids {
+            *groups = getgroups()?;
+        }
+        setgroups(before)
+    }
+
     /// Becomes the user for good, and makes sure of it.
     pub fn assume(&self) -> Result<(), Errno> {
         let Ids::Change { uid, gid, groups } = &self.ids else { return Ok(()) };

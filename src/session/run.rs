@@ -1,30 +1,37 @@
-//! A session's life, from order to report. Steps in order: claim the run; look up its owner; (PAM's place)
-//! start the job; collect its output and take its end; (PAM's end, and mail's place) report; let go.
+//! A session's life, from order to report. Steps in order: claim the run; look up its owner; ask PAM; start the job;
+//! collect its output and take its end; report; let go of the run; mail; close PAM.
 
-use std::fs::File;
-use std::io::{self, Read, Stdout};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Stdout, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, setsid};
 
+use crate::log::{Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
+use crate::session::clock::{ends_of_children, uptime, wall_clock};
+use crate::session::environment::Environment;
 use crate::session::frame::{Answer, Header};
 use crate::session::job::{Prepared, Started};
+use crate::session::mail::{Told, Unsafe};
+use crate::session::mailer;
 use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
+use crate::session::pam::{self, Admission};
 use crate::session::report::Claim;
 use crate::session::server::{self, Inherited};
-use crate::sys::process::{self, End, Used};
+use crate::sys::process::{self, End, Fork, Used};
 
 /// How long the output may stay open after the main process ended.
 const GRACE: Duration = Duration::from_secs(1);
@@ -46,10 +53,23 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     };
     // Only now: until the run is claimed, the fork server's lock says that its order may still start it.
     drop(inherited);
-    let (report, output) = Session::new(order).conduct();
-    leave(report, &claim);
+    let mut session = Session::new(order, runs);
+    let (report, mut rest) = session.conduct();
+    leave(&report, &claim);
+    // The run is over; what comes now holds nobody up.
     drop(claim);
-    if let Some(output) = output {
+    if let Some(output) = rest.take() {
+        match process::fork() {
+            Ok(Fork::Child) => {
+                drain(output);
+                process::exit(0)
+            }
+            Ok(Fork::Parent(_)) => {}
+            Err(_) => rest = Some(output),
+        }
+    }
+    session.end(&report);
+    if let Some(output) = rest {
         drain(output);
     }
     ExitCode::SUCCESS
@@ -72,31 +92,40 @@ struct Session {
     order: Order,
     output: Output,
     echo: Option<Echo<Impatient<Stdout>>>,
+    log: Syslog,
+    /// The file that says that the log was told of a system without PAM.
+    no_pam: PathBuf,
+    /// The owner and the job's environment, once PAM had no objection.
+    admitted: Option<(Owner, Environment)>,
+    pam: Option<pam::Opened>,
 }
 
 impl Session {
-    fn new(order: Order) -> Session {
+    fn new(order: Order, runs: &Path) -> Session {
         let echo = order.echo.then(|| Echo::new(&order.run.name, Impatient::new(io::stdout())));
-        Session { output: Output::new(order.keep_output), echo, order }
+        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), "CRON");
+        let output = Output::new(order.keep_output);
+        let no_pam = runs.with_file_name("no-pam");
+        Session { output, echo, log, no_pam, admitted: None, pam: None, order }
     }
 
     /// Runs the job. With the report comes the output's pipe if background processes still hold it.
-    fn conduct(mut self) -> (Report, Option<OwnedFd>) {
+    fn conduct(&mut self) -> (Report, Option<OwnedFd>) {
         let (started, clock) = (wall_clock(), uptime());
         let (ended, rest) = match self.run_job() {
             Ok(ended) => ended,
             Err(why) => (Ended::now(Outcome::NotStarted(why), None), None),
         };
-        if let Some(echo) = self.echo {
+        if let Some(echo) = self.echo.take() {
             echo.finish(&said(&ended.outcome, ended.clock.saturating_sub(clock)));
         }
         let output_bytes = self.output.bytes();
-        let mut output = self.output.into_text();
+        let mut output = std::mem::replace(&mut self.output, Output::new(0)).into_text();
         if rest.is_some() {
             append_line(&mut output.0, "[rat: background processes still hold the output]");
         }
         let report = Report {
-            run: self.order.run,
+            run: self.order.run.clone(),
             started,
             ended: ended.at,
             outcome: ended.outcome,
@@ -109,11 +138,14 @@ impl Session {
 
     fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), String> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
-        let owner = Owner::look_up(&self.order.run.owner)?;
-        let prepared = Prepared::new(&self.order.recipe, owner)?;
+        let (owner, environment) = self.admit()?;
+        let prepared = Prepared::new(&self.order.recipe, &environment, owner)?;
         let ends = ends_of_children().map_err(|error| cannot("watch the job", error))?;
-        let Started { pid, output, refused } =
-            prepared.start().map_err(|error| cannot("fork", error))?;
+        let started = prepared.start().map_err(|error| cannot("fork", error));
+        if let Some(pam) = &self.pam {
+            pam.lift_limits();
+        }
+        let Started { pid, output, refused } = started?;
         let mut output = Some(File::from(output));
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
             (Some(why), _) => Ended::now(Outcome::NotStarted(why), None),
@@ -127,6 +159,75 @@ impl Session {
         };
         self.collect_the_rest(&mut output);
         Ok((ended, output.map(OwnedFd::from)))
+    }
+
+    /// Looks up the owner, and asks PAM.
+    fn admit(&mut self) -> Result<(Owner, Environment), String> {
+        let mut owner = Owner::look_up(&self.order.run.owner)?;
+        match pam::admit(self.order.recipe.kind, &mut owner) {
+            Ok(Admission::NotAsked) => {}
+            Ok(Admission::Absent(why)) => self.do_without_pam(&why),
+            Ok(Admission::Opened(opened)) => self.pam = Some(opened),
+            Err(why) => {
+                let event = "FAILED to authorize user with PAM";
+                self.log.cron(Weight::Error, &owner.login, event, why.as_bytes());
+                return Err(format!("refused by PAM: {why}"));
+            }
+        }
+        let base = self.pam.as_ref().map_or(&[][..], |pam| &pam.environment);
+        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, base);
+        self.admitted = Some((owner.clone(), environment.clone()));
+        Ok((owner, environment))
+    }
+
+    /// Tells the log, but only the first time since boot.
+    fn do_without_pam(&mut self, why: &str) {
+        if OpenOptions::new().write(true).create_new(true).open(&self.no_pam).is_ok() {
+            self.log.cron(Weight::Info, "CRON", "INFO", format!("{why}; doing without").as_bytes());
+        }
+    }
+
+    /// What follows when nobody waits for it any more: mail, and PAM's end.
+    fn end(mut self, report: &Report) {
+        if let Some((owner, environment)) = self.admitted.take() {
+            self.mail(report, &owner, &environment);
+        }
+        if let Some(pam) = self.pam {
+            pam.close();
+        }
+    }
+
+    fn mail(&mut self, report: &Report, owner: &Owner, environment: &Environment) {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let host = host.to_string_lossy();
+        let told = Told {
+            report,
+            recipe: &self.order.recipe,
+            environment,
+            host: host.split('.').next().unwrap_or_default(),
+            shown: self.order.echo,
+        };
+        let mail = match told.mail() {
+            Ok(Some(mail)) => mail,
+            Ok(None) => return,
+            Err(Unsafe { address }) => {
+                return self.say(&owner.login, "UNSAFE MAIL", &address.0);
+            }
+        };
+        if let Some(Unsafe { address }) = &mail.warning {
+            self.say(&owner.login, "UNSAFE MAILFROM", &address.0);
+        }
+        if let Err(untaken) = mailer::hand_over(&mail, &self.order.mailer, owner) {
+            let why = untaken.in_words(report.output.0.len());
+            let why = format!("{why}; run {} has the output", report.run.id);
+            self.say(&owner.login, "MAIL", why.as_bytes());
+        }
+    }
+
+    fn say(&mut self, who: &str, event: &str, detail: &[u8]) {
+        self.log.cron(Weight::Error, who, event, detail);
+        let detail = visible(detail);
+        let _ = writeln!(io::stderr(), "{}: ({who}) {event} ({detail})", self.order.run.name);
     }
 
     /// The end is the main process's, told by the kernel: the output may end long before or after.
@@ -191,22 +292,6 @@ impl Ended {
     }
 }
 
-fn wall_clock() -> Timestamp {
-    let now = clock_gettime(ClockId::CLOCK_REALTIME).map_or(Duration::ZERO, Duration::from);
-    Timestamp::UNIX_EPOCH + now
-}
-
-fn uptime() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
-}
-
-/// Tells when a child may have ended.
-fn ends_of_children() -> io::Result<SignalFd> {
-    let signals = SigSet::from(Signal::SIGCHLD);
-    signals.thread_block()?;
-    Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
-}
-
 /// Waits for either; whether it is the output that can be read, be it only its end.
 fn wait(output: Option<&File>, ends: Option<&SignalFd>, timeout: PollTimeout) -> io::Result<bool> {
     let descriptors = output.map(AsFd::as_fd).into_iter().chain(ends.map(AsFd::as_fd));
@@ -222,20 +307,17 @@ fn wait(output: Option<&File>, ends: Option<&SignalFd>, timeout: PollTimeout) ->
 
 /// Leaves the report. Where there is no room it is tried without the output, and then again and again:
 /// until then the run counts as alive, and its outcome is not lost.
-fn leave(mut report: Report, claim: &Claim) {
+fn leave(report: &Report, claim: &Claim) {
+    let Err(error) = claim.publish(report) else { return };
+    let lost = format!("[rat: output lost: {error}]\n");
+    let mut short = Report { output: Text(lost.into_bytes()), ..report.clone() };
     let mut pause = Duration::from_millis(100);
     loop {
-        match claim.publish(&report) {
+        match claim.publish(&short) {
             Ok(()) => return,
             // Nobody wants a report whose directory is gone.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) if !report.output.0.is_empty() => {
-                report.output = Text(format!("[rat: output lost: {error}]\n").into_bytes());
-                if claim.publish(&report).is_ok() {
-                    return;
-                }
-                report.output = Text::default();
-            }
+            Err(_) if !short.output.0.is_empty() => short.output = Text::default(),
             Err(_) => {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::paths::Paths;
 use crate::plan::civil::Offsets;
 use crate::plan::digest::digest;
-use crate::plan::job::{Every, Job, JobId, Kind, Origin, Recipe, Source};
+use crate::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
@@ -33,6 +35,17 @@ impl Machine {
     /// The seed for what `owner` wrote.
     pub fn seed(&self, owner: &str) -> Seed {
         Seed { host: self.id.clone(), owner: owner.to_owned() }
+    }
+
+    /// A number up to `most`, always the same one for this name.
+    fn draw(&self, name: &str, most: u32) -> u32 {
+        let draw = digest(&[self.id.as_bytes(), name.as_bytes()]) % (u64::from(most) + 1);
+        u32::try_from(draw).unwrap_or(0)
+    }
+
+    /// A job's share of a random delay of up to so many minutes.
+    fn delay(&self, job: &str, minutes: u32) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.draw(job, minutes)))
     }
 }
 
@@ -152,7 +165,7 @@ pub fn of_crontab(
             },
         };
         let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
-        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, &mut names)));
+        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, machine, &mut names)));
     }
     (jobs, diagnostics)
 }
@@ -170,9 +183,11 @@ fn job_of_entry(
     kind: Kind,
     source: &Source,
     zone: Arc<dyn Offsets>,
+    machine: &Machine,
     names: &mut Names,
 ) -> Job {
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
+    let delay = machine.delay(&id.0, entry.random_delay);
     Job {
         id,
         name,
@@ -180,6 +195,8 @@ fn job_of_entry(
         schedule: entry.schedule,
         written: entry.written,
         zone,
+        delay,
+        single: entry.flags.single,
         recipe: Recipe {
             kind,
             command: entry.command,
@@ -187,6 +204,11 @@ fn job_of_entry(
             environment: entry.environment,
             directory: None,
             umask: None,
+            quiet: entry.flags.quiet,
+            mailing: Mailing {
+                on_failure_only: entry.flags.mail_on_failure_only,
+                ..Mailing::default()
+            },
         },
         origin: Origin { source: source.clone(), line: entry.line },
     }
@@ -202,9 +224,7 @@ pub fn of_anacrontab(
     let anacrontab = anacrontab::parse(text);
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let job = |line: anacrontab::Line| {
-        let draw = digest(&[machine.id.as_bytes(), line.ident.as_bytes()])
-            % (u64::from(line.random_delay) + 1);
-        let delay = line.delay.saturating_add(u32::try_from(draw).unwrap_or(0));
+        let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
         Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
@@ -217,6 +237,9 @@ pub fn of_anacrontab(
             }),
             written: line.written,
             zone: zone.clone(),
+            // It is part of the schedule, and begins only when the job may start.
+            delay: TimeDelta::zero(),
+            single: false,
             recipe: Recipe {
                 kind: Kind::Period,
                 command: line.command,
@@ -224,6 +247,8 @@ pub fn of_anacrontab(
                 environment: line.environment,
                 directory: None,
                 umask: None,
+                quiet: false,
+                mailing: Mailing::default(),
             },
             origin: Origin { source: source.clone(), line: line.line },
         })

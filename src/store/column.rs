@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDate};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use crate::plan::civil::Timestamp;
-use crate::plan::job::Assignments;
+use crate::plan::job::{Assignments, Mail};
 use crate::plan::run::{Outcome, RunId, Trigger};
-use crate::plan::submission::{Mail, Queue};
+use crate::plan::submission::Queue;
 use crate::plan::text::Text;
 
 /// A value that is stored as one column.

@@ -4,9 +4,9 @@ use nix::unistd::Uid;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{JobId, Recipe};
+use crate::plan::job::{JobId, Mail, Recipe};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
-use crate::plan::submission::{Mail, Queue, Submission, name};
+use crate::plan::submission::{Queue, Submission, name};
 use crate::store::column::Column;
 use crate::store::error::Error;
 use crate::store::{Change, Store, runs};

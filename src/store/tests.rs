@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use nix::unistd::Uid;
 
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{JobId, Kind};
+use crate::plan::job::{JobId, Kind, Mail};
 use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
-use crate::plan::submission::{Mail, Queue, Submission};
+use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
 use crate::store::queue::{Removed, State};
 use crate::store::runs::Filter;

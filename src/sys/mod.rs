@@ -3,5 +3,6 @@
 
 pub mod host;
 pub mod lock;
+pub mod pam;
 pub mod process;
 pub mod socket;

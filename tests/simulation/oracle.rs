@@ -164,7 +164,7 @@ impl Oracle {
                         return Err(format!("the claim's runs from {} on are not new", first.0));
                     }
                 }
-                Action::Missed { .. } | Action::Stamp { .. } => {}
+                Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } => {}
             }
         }
         Ok(())

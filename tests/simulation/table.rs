@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use rat::plan::civil::Offsets;
-use rat::plan::job::{Every, Job, JobId, Kind, Origin, Period, Recipe, Source};
+use rat::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Period, Recipe, Source};
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use rat::plan::text::Text;
 use rat::zone::Zone;
@@ -233,6 +233,8 @@ impl Spec {
             schedule: self.schedule(done),
             written: self.written(),
             zone: self.rules.clone(),
+            delay: TimeDelta::zero(),
+            single: false,
             recipe: recipe(),
             origin: Origin { source: source.clone(), line },
         })
@@ -284,5 +286,7 @@ pub fn recipe() -> Recipe {
         environment: Arc::new([]),
         directory: None,
         umask: None,
+        quiet: false,
+        mailing: Mailing::default(),
     }
 }

@@ -326,7 +326,7 @@ impl World {
                 let at = self.true_time + *self.chance.pick(&busy);
                 self.befall(at, Coming::Claim { first, limit });
             }
-            Action::Missed { .. } => {}
+            Action::Missed { .. } | Action::Skipped { .. } => {}
             Action::Stamp { job, date } => drop(self.stamps.insert(job.name.clone(), date)),
         }
     }
