@@ -227,9 +227,15 @@ impl Clerk {
     }
 
     fn identify(&self, client: Client, uid: Uid) {
-        let user = User::from_uid(uid).ok().flatten();
-        let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
-        self.answers.give(Answer::Identified { client, caller: Caller { uid, name, user } });
+        // Who is only not found now is not nobody: lists of who may not do something go by the name.
+        let caller = match User::from_uid(uid) {
+            Ok(user) => {
+                let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+                Ok(Caller { uid, name, user })
+            }
+            Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
+        };
+        self.answers.give(Answer::Identified { client, caller });
     }
 
     fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {

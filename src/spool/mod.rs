@@ -19,6 +19,12 @@ use crate::plan::job::{Job, Source};
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::jobs::{Machine, Zones};
 
+/// Where users' crontabs are, under the root.
+const USERS: [&str; 3] = ["var/spool/cron/crontabs", "var/spool/cron", "etc/crontabs"];
+
+/// So many things that are wrong with one file are told.
+const TOLD_PROBLEMS: usize = 100;
+
 /// What the files of a place are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -68,14 +74,10 @@ impl Spool {
         let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
         let directory =
             |path, role| Place { path: paths.under_root(path), is_directory: true, role };
-        let places = vec![
-            file("etc/crontab", Role::System),
-            directory("etc/cron.d", Role::System),
-            directory("var/spool/cron/crontabs", Role::User),
-            directory("var/spool/cron", Role::User),
-            directory("etc/crontabs", Role::User),
-            file("etc/anacrontab", Role::Period),
-        ];
+        let mut places =
+            vec![file("etc/crontab", Role::System), directory("etc/cron.d", Role::System)];
+        places.extend(USERS.map(|path| directory(path, Role::User)));
+        places.push(file("etc/anacrontab", Role::Period));
         Spool::new(places, paths)
     }
 
@@ -232,7 +234,8 @@ impl Spool {
             ),
         };
         let shown = path.display().to_string();
-        let problems = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown)).collect();
+        let lines = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown));
+        let problems = lines.take(TOLD_PROBLEMS).collect();
         Ok((jobs, problems))
     }
 
@@ -265,6 +268,13 @@ impl Spool {
         path.parent()
             .is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
     }
+}
+
+/// The user whose crontab a file is; `None` for the system's.
+pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
+    let parent = path.parent()?;
+    let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
+    path.file_name()?.to_str().filter(|_| is_users)
 }
 
 /// Whether a name in a directory of crontabs is one, and not what editors and package managers leave behind.
