@@ -195,3 +195,14 @@ fn thousands_of_entries_over_a_day_are_printed_whole() {
     ]);
     assert_eq!(stdout(&output).lines().count(), 3000 * 144);
 }
+
+#[test]
+fn nothing_is_shown_past_the_year_9999() {
+    let end = ["--from", "9999-12-31T23:58", "--json", "--expr", "* * * * *", "--tz"];
+    for zone in ["Asia/Tokyo", "America/New_York", "UTC"] {
+        let arguments = [&["next"], &end[..], &[zone]].concat();
+        let shown = stdout(&rat(&arguments));
+        assert_eq!(shown.lines().count(), 2, "{zone}: {shown}");
+        assert!(shown.contains("\"9999-12-31T23:59:00"), "{zone}: {shown}");
+    }
+}

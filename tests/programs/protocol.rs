@@ -10,7 +10,9 @@ use std::thread;
 use nix::unistd::User;
 use serde_json::{Value, json};
 
-use crate::bench::{AT, ATQ, DEADLINE, OTHER, RAT, Ratd, Root, Start, eventually, is_root};
+use crate::bench::{
+    AT, ATQ, Client, DEADLINE, OTHER, RAT, RATD, Ratd, Root, Start, eventually, is_root,
+};
 
 /// A connection that says what it likes.
 struct Raw(BufReader<UnixStream>);
@@ -389,6 +391,63 @@ fn one_users_connections_do_not_shut_out_others() {
     eventually("there is room again", || {
         root.client(RAT, &["status"]).of_other().run().status == Some(0)
     });
+}
+
+#[test]
+fn what_is_wrong_or_too_large_is_refused_by_ratd_too() {
+    let root = Root::new("refused");
+    let _ratd = Start::system(&root).ready();
+    let mut raw = Raw::new(&root);
+    let text = "* * * * * true\n61 * * * * true\n";
+    let reply = raw.call("PutCrontab", &json!({ "text": { "text": text } }));
+    assert_eq!(reply["error"], "org.varlink.service.InvalidParameter");
+    let said = reply["parameters"]["parameter"].as_str().unwrap();
+    assert!(said.starts_with("crontab:2:1: "), "{said}");
+    let reply = raw.call("GetCrontab", &json!({}));
+    assert_eq!(reply["error"], "org.rat.scheduler1.NoCrontab");
+    let mut job = json!({
+        "due": "2100-01-01T00:00:00Z", "queue": "a", "script": { "text": "true" },
+        "environment": [], "directory": { "text": "/" }, "umask": 0, "mail": "never",
+    });
+    assert_eq!(raw.call("SubmitJob", &json!({ "job": job }))["parameters"]["number"], 1);
+    job["script"]["text"] = "#".repeat(5 << 20).into();
+    let reply = raw.call("SubmitJob", &json!({ "job": job }));
+    assert_eq!(reply["error"], "org.rat.scheduler1.Unavailable");
+    job["script"]["text"] = "true".into();
+    job["environment"] =
+        json!([{ "name": { "text": "A" }, "value": { "text": "x".repeat(2 << 20) } }]);
+    let reply = raw.call("SubmitJob", &json!({ "job": job }));
+    assert_eq!(reply["error"], "org.rat.scheduler1.Unavailable");
+    root.client(RAT, &["--root", &root.shown(""), "status"]).without("RAT_ROOT").run().ok();
+}
+
+#[test]
+fn another_users_ratd_is_passed_over() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("passed-over");
+    let table = root.write("table", "30 4 * * * true\n");
+    let runtime = root.directory("runtime");
+    let other = User::from_name(OTHER).unwrap().unwrap();
+    std::os::unix::fs::chown(&runtime, Some(other.uid.as_raw()), None).unwrap();
+    root.mode("runtime", 0o700);
+    let with = |program: &str| {
+        let client = Client::new(program).variable("XDG_RUNTIME_DIR", &runtime);
+        client.variable("HOME", &runtime).variable("XDG_STATE_HOME", &runtime)
+    };
+    let mut ratd = with(RATD).argument(table.to_str().unwrap()).of_other().start();
+    eventually("it answers its own user", || {
+        with(RAT).argument("status").of_other().run().status == Some(0)
+    });
+    let asked = with(RAT).arguments(&["status", "--json"]).run();
+    match asked.status {
+        // This machine has one of its own.
+        Some(0) => assert!(!asked.stdout.contains(&format!("\"pid\":{},", ratd.child.id()))),
+        _ => drop(asked.fails(3, "passed over: it is run by another user")),
+    }
+    ratd.child.kill().unwrap();
+    ratd.finish();
 }
 
 #[test]
