@@ -394,6 +394,29 @@ fn one_users_connections_do_not_shut_out_others() {
 }
 
 #[test]
+fn without_descriptors_ratd_waits_for_some() {
+    let root = Root::new("descriptors");
+    let ratd = ratd(&root);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", ratd.pid)).unwrap().count();
+    let limited = Command::new("prlimit")
+        .arg(format!("--pid={}", ratd.pid))
+        .arg(format!("--nofile={}", open + 8))
+        .status();
+    if !limited.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no prlimit");
+        return;
+    }
+    let mut own: Vec<_> = (0..30).map(|_| Raw::new(&root)).collect();
+    own[0].call("GetStatus", &json!({}));
+    own.drain(..20);
+    // Those that waited are taken once there is room.
+    let reply = own[0].call("GetStatus", &json!({}));
+    assert_eq!(reply["parameters"]["jobs"], 3000);
+    drop(own);
+    serves(&root);
+}
+
+#[test]
 fn what_is_wrong_or_too_large_is_refused_by_ratd_too() {
     let root = Root::new("refused");
     let _ratd = Start::system(&root).ready();
