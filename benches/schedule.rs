@@ -8,6 +8,7 @@ use std::time::Instant;
 use chrono::DateTime;
 
 use rat::plan::schedule::{Calendar, Schedule};
+use rat::syntax::dialect::RAT;
 use rat::syntax::expression::schedule;
 use rat::syntax::seed::Seed;
 use rat::zone::Zone;
@@ -48,7 +49,7 @@ fn main() {
             black_box(other.after(black_box(&start)).next());
         });
         let parse = best(|| {
-            let _ = black_box(schedule(black_box(ours), &seed));
+            let _ = black_box(schedule(black_box(ours), &seed, &RAT));
         });
         let crate_parse = best(|| {
             let _ = black_box(cron::Schedule::from_str(black_box(theirs)));
@@ -82,7 +83,7 @@ fn scan(zone: &Zone, start: DateTime<chrono::Utc>, seed: &Seed) {
 }
 
 fn calendar(text: &str, seed: &Seed) -> Calendar {
-    match schedule(text, seed) {
+    match schedule(text, seed, &RAT) {
         Ok(Schedule::Calendar(calendar)) => calendar,
         _ => Calendar::new(0, 0, 0, 0, 0, rat::plan::schedule::Stars::default()),
     }

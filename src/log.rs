@@ -1,9 +1,11 @@
 //! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -35,7 +37,8 @@ impl Syslog {
 
     /// Logs `(WHO) EVENT (DETAIL)` as cron does, at once or not at all: a logger that does not read holds nobody up.
     pub fn cron(&mut self, weight: Weight, who: &str, event: &str, detail: &[u8]) {
-        let (who, detail) = (visible(who.as_bytes()), visible(detail));
+        let cut = &detail[..detail.len().min(LONGEST_DETAIL)];
+        let (who, detail) = (visible(who.as_bytes()), visible(cut));
         self.line(weight, &format!("({who}) {event} ({detail})"));
     }
 
@@ -69,6 +72,9 @@ impl Syslog {
     }
 }
 
+/// More of a command than this is no help in a log, and syslog would refuse the line.
+const LONGEST_DETAIL: usize = 1000;
+
 /// Text that cannot break a log line: control characters as `^X`, bytes that are not ASCII as `\ooo`.
 pub fn visible(text: &[u8]) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -83,6 +89,21 @@ pub fn visible(text: &[u8]) -> String {
     shown
 }
 
+/// Writes for people, where it can be done without waiting: who does not read, or has stopped the terminal, misses
+/// it, and the clock goes on.
+pub fn offer(mut to: impl Write + AsFd, text: &[u8]) {
+    for piece in text.chunks(PIPE_BUFFER) {
+        // Ready, a pipe takes this much at once (pipe(7)).
+        let mut ready = [PollFd::new(to.as_fd(), PollFlags::POLLOUT)];
+        let can_write = poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+        if !can_write || to.write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+const PIPE_BUFFER: usize = 4096;
+
 /// Standard error, an event a line: what people named files and jobs neither ends the line nor moves the cursor.
 struct OnStderr;
 
@@ -94,7 +115,7 @@ impl Write for OnStderr {
             if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
         }
         line.push('\n');
-        io::stderr().write_all(line.as_bytes())?;
+        offer(io::stderr(), line.as_bytes());
         Ok(event.len())
     }
 

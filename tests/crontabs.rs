@@ -9,10 +9,12 @@ use rat::plan::job::Assignments;
 use rat::plan::schedule::{Calendar, Schedule};
 use rat::plan::text::Text;
 use rat::syntax::anacrontab;
-use rat::syntax::crontab::{self, Crontab, Entry, Form, lines};
+use rat::syntax::crontab::{self, Crontab, Entry, Form};
 use rat::syntax::diagnostic::{Diagnostic, Severity};
+use rat::syntax::dialect::RAT;
 use rat::syntax::explain;
 use rat::syntax::expression;
+use rat::syntax::lines::lines;
 use rat::syntax::seed::Seed;
 
 fn seed() -> Seed {
@@ -48,7 +50,7 @@ fn the_golden_crontabs_are_read_as_written_down() {
 }
 
 fn crontab_shown(text: &[u8], form: Form) -> String {
-    let Crontab { entries, diagnostics, .. } = crontab::parse(text, form, &seed());
+    let Crontab { entries, diagnostics, .. } = crontab::parse(text, form, &seed(), &RAT);
     let entries = entries.iter().map(|entry| (entry.line, entry_shown(entry)));
     shown(text, entries.collect(), &diagnostics)
 }
@@ -222,7 +224,7 @@ fn no_bytes_make_the_parsers_panic() {
         let numbered: Vec<&[u8]> = lines(&text).collect();
         let mut said = anacrontab::parse(&text).diagnostics;
         for form in [Form::User, Form::System, Form::Single] {
-            let crontab = crontab::parse(&text, form, &seed());
+            let crontab = crontab::parse(&text, form, &seed(), &RAT);
             let calendars = crontab.entries.iter().filter_map(|entry| match &entry.schedule {
                 Schedule::Calendar(calendar) => Some(calendar),
                 _ => None,
@@ -237,7 +239,7 @@ fn no_bytes_make_the_parsers_panic() {
             said.extend(crontab.diagnostics);
         }
         let text = String::from_utf8_lossy(&text);
-        if let Err(error) = expression::schedule(&text, &seed()) {
+        if let Err(error) = expression::schedule(&text, &seed(), &RAT) {
             said.push(error);
         }
         for said in said {
@@ -249,20 +251,20 @@ fn no_bytes_make_the_parsers_panic() {
 #[test]
 fn a_user_has_ten_thousand_entries_and_root_as_many_as_he_likes() {
     let text = "* * * * * x\n".repeat(10_001);
-    let crontab = crontab::parse(text.as_bytes(), Form::User, &seed());
+    let crontab = crontab::parse(text.as_bytes(), Form::User, &seed(), &RAT);
     assert_eq!(crontab.entries.len(), 10_000);
     assert_eq!(crontab.diagnostics[0].code, "E016");
     let root = Seed { owner: "root".to_owned(), ..seed() };
-    assert_eq!(crontab::parse(text.as_bytes(), Form::User, &root).entries.len(), 10_001);
-    assert_eq!(crontab::parse(text.as_bytes(), Form::Single, &seed()).entries.len(), 10_001);
+    assert_eq!(crontab::parse(text.as_bytes(), Form::User, &root, &RAT).entries.len(), 10_001);
+    assert_eq!(crontab::parse(text.as_bytes(), Form::Single, &seed(), &RAT).entries.len(), 10_001);
 }
 
 #[test]
 fn a_command_that_no_shell_could_be_given_is_refused_whole() {
     let entry = |length| format!("* * * * * {}\n", "x".repeat(length));
-    let longest = crontab::parse(entry(131_071).as_bytes(), Form::User, &seed());
+    let longest = crontab::parse(entry(131_071).as_bytes(), Form::User, &seed(), &RAT);
     assert_eq!(longest.entries[0].command.0.len(), 131_071);
-    let longer = crontab::parse(entry(131_072).as_bytes(), Form::User, &seed());
+    let longer = crontab::parse(entry(131_072).as_bytes(), Form::User, &seed(), &RAT);
     assert!(longer.entries.is_empty());
     assert_eq!(longer.diagnostics[0].code, "E015");
 }
@@ -273,14 +275,14 @@ fn environments_of_one_file_cannot_fill_the_memory() {
     for number in 0..2000 {
         text += &format!("A={number}\n* * * * * x\n");
     }
-    let crontab = crontab::parse(text.as_bytes(), Form::User, &seed());
+    let crontab = crontab::parse(text.as_bytes(), Form::User, &seed(), &RAT);
     assert!(crontab.entries.len() < 700);
     assert_eq!(crontab.diagnostics[0].code, "E016");
 }
 
 #[test]
 fn an_expression_is_explained_in_a_sentence() {
-    let check = |text: &str, words: &str| match expression::schedule(text, &seed()) {
+    let check = |text: &str, words: &str| match expression::schedule(text, &seed(), &RAT) {
         Ok(Schedule::Calendar(calendar)) => {
             assert_eq!(explain::calendar(&calendar), words, "{text}")
         }

@@ -139,8 +139,11 @@ fn every_method_and_error_is_in_its_page() {
 fn every_code_is_in_its_page() {
     let page = page("rat-crontab.5");
     let mut told = BTreeSet::new();
-    for file in ["crontab", "anacrontab", "expression", "field"] {
-        let source = fs::read_to_string(format!("src/syntax/{file}.rs")).unwrap();
+    let syntax = ["crontab", "anacrontab", "expression", "field", "portability"];
+    let syntax = syntax.map(|file| format!("src/syntax/{file}.rs"));
+    for file in syntax.iter().map(String::as_str).chain(["src/client/check.rs", "src/spool/mod.rs"])
+    {
+        let source = fs::read_to_string(file).unwrap();
         let code = |word: &str| {
             word.len() == 4
                 && word.starts_with(['E', 'W'])

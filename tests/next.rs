@@ -206,3 +206,78 @@ fn nothing_is_shown_past_the_year_9999() {
         assert!(shown.contains("\"9999-12-31T23:59:00"), "{zone}: {shown}");
     }
 }
+
+#[test]
+fn in_a_dialect_check_succeeds_exactly_if_every_line_is_taken() {
+    let status = |text: &str, dialect: &str| {
+        let file = File::new(&format!("dialect-{dialect}"), text);
+        rat(&["check", "--dialect", dialect, file.path()]).status.code()
+    };
+    for (text, debian, cronie, busybox) in [
+        ("0.5 * * * * x\n", 0, 1, 0),
+        ("0 22-2 * * * x\n", 0, 0, 0),
+        ("A=\n", 1, 0, 1),
+        ("* * * * * x", 1, 1, 0),
+        ("60 * * * * x\n", 1, 1, 0),
+        ("~ * * * * x\n", 1, 0, 0),
+        ("* * * * *\n", 0, 1, 1),
+        ("@Daily x\n", 1, 1, 1),
+        ("0 0 1 1 * x\n", 0, 0, 0),
+    ] {
+        let is = ["debian", "cronie", "busybox"].map(|dialect| status(text, dialect));
+        assert_eq!(is, [Some(debian), Some(cronie), Some(busybox)], "{text:?}");
+    }
+    assert_eq!(status("", "solaris"), Some(2));
+}
+
+#[test]
+fn in_a_dialect_next_and_explain_are_that_crons() {
+    let next = |text: &str, dialect: &str, tz: &str, from: &str| {
+        let file = File::new(&format!("next-{dialect}"), text);
+        let arguments = ["next", "--crontab", file.path(), "--dialect", dialect, "--tz", tz];
+        let range = ["--from", from, "--until", "2026-11-02T00:00:00Z", "--json"];
+        stdout(&rat(&[&arguments[..], &range].concat())).lines().count()
+    };
+    let wrapped = "0 22-2 * * * x\n";
+    assert_eq!(next(wrapped, "debian", "UTC", "2026-11-01T00:00:00Z"), 0);
+    assert_eq!(next(wrapped, "busybox", "UTC", "2026-11-01T00:00:00Z"), 5);
+    let twice = "CRON_TZ=America/New_York\n30 1 * * * x\n";
+    assert_eq!(next(twice, "cronie", "UTC", "2026-11-01T00:00:00Z"), 2);
+    assert_eq!(next(twice, "cronie", "America/New_York", "2026-11-01T00:00:00Z"), 1);
+    assert_eq!(next("CRON_TZ=No/Where\n30 1 * * * x\n", "cronie", "UTC", "2026-11-01"), 1);
+    let words = rat(&["explain", "--dialect", "debian", "0 0 * * 5-1"]);
+    assert!(stdout(&words).starts_with("Never:"), "{}", stdout(&words));
+    assert_eq!(rat(&["explain", "--dialect", "cronie", "0 0 L * *"]).status.code(), Some(1));
+}
+
+#[test]
+fn check_tells_what_others_read_differently() {
+    let file = File::new("portable", "0 0 * * fri-sun x\n0 0 * * 7 y # z\n@daily -q z\n");
+    let codes = |arguments: &[&str]| {
+        let output = rat(&[&["check", "--json"], arguments, &[file.path()]].concat());
+        assert!(output.status.success());
+        let codes = stdout(&output);
+        let codes = codes.lines().map(|line| {
+            let said: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", said["line"], said["message"].as_str().unwrap())
+        });
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        codes(&[]),
+        [
+            "1 Debian's cron never runs this line",
+            "3 cronie does not read this line",
+            "3 Debian's cron runs another command"
+        ]
+    );
+    assert_eq!(
+        codes(&["--portable"]),
+        [
+            "1 Debian's cron never runs this line",
+            "2 busybox's cron runs this at other times",
+            "3 cronie does not read this line",
+            "3 Debian's cron and busybox's cron run another command"
+        ]
+    );
+}

@@ -8,12 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use rat::plan::civil::{Fixed, Offsets, Timestamp, meaning, reading};
 use rat::plan::schedule::{Calendar, Due, Schedule, selects};
+use rat::syntax::dialect::RAT;
 use rat::syntax::expression::schedule;
 use rat::syntax::seed::Seed;
 use rat::zone::Zone;
 
 fn calendar(text: &str) -> Calendar {
-    match schedule(text, &Seed::default()) {
+    match schedule(text, &Seed::default(), &RAT) {
         Ok(Schedule::Calendar(calendar)) => calendar,
         other => panic!("{text}: {other:?}"),
     }
@@ -52,7 +53,7 @@ fn due_line(line: &str) -> String {
     let civil = chrono::NaiveDateTime::parse_from_str(from, "%Y-%m-%dT%H:%M").unwrap();
     let mut after = meaning(&zone, civil).instant() - TimeDelta::seconds(1);
     let mut is = format!("{text} | {zone_name} | {from} | {many} |");
-    let schedule = match schedule(text, &Seed::default()) {
+    let schedule = match schedule(text, &Seed::default(), &RAT) {
         Ok(schedule) => schedule,
         Err(error) => return format!("{is} {}: {}", error.code, error.message),
     };
@@ -298,7 +299,8 @@ fn the_cron_crate_agrees() {
         let text = random.expression().replace('L', "31");
         let calendar = calendar(&text);
         let from = DateTime::from_timestamp(random.below(3_500_000_000) as i64, 0).unwrap();
-        let Ok(Schedule::Seconds(seconds)) = schedule(&format!("0 {text} *"), &Seed::default())
+        let Ok(Schedule::Seconds(seconds)) =
+            schedule(&format!("0 {text} *"), &Seed::default(), &RAT)
         else {
             panic!("{text}")
         };
@@ -345,7 +347,7 @@ fn a_calendar_takes_24_bytes() {
 fn a_tilde_draws_the_same_every_time_and_differs_between_machines() {
     let on = |host: &str| {
         let seed = Seed { host: host.to_owned(), owner: "anna".to_owned() };
-        match schedule("~ ~ * * *", &seed) {
+        match schedule("~ ~ * * *", &seed, &RAT) {
             Ok(Schedule::Calendar(calendar)) => (calendar.minutes, calendar.hours),
             other => panic!("{other:?}"),
         }
@@ -356,7 +358,8 @@ fn a_tilde_draws_the_same_every_time_and_differs_between_machines() {
     for text in ["~", "10~", "~10", "10~20", "~/15", "0~59/15", "7~7"] {
         for host in 0..50 {
             let seed = Seed { host: host.to_string(), owner: String::new() };
-            let Ok(Schedule::Calendar(calendar)) = schedule(&format!("{text} * * * *"), &seed)
+            let Ok(Schedule::Calendar(calendar)) =
+                schedule(&format!("{text} * * * *"), &seed, &RAT)
             else {
                 panic!("{text}")
             };

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::cell::Cell;
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use rat::session::frame::{Answer, Answers, encode_order};
 use rat::session::report::{self, Found};
 use rat::session::server;
 use rat::sys::lock;
+use rat::sys::process::{self, Program};
 
 /// Long enough for any machine; reached only by a test that fails.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,19 +43,59 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str) -> Bench {
+        let directory = Bench::directory(name);
+        let program = Path::new(env!("CARGO_BIN_EXE_ratd"));
+        let server = server::start_program(program, &directory.join("run"), true).unwrap();
+        Bench::serve(directory, UnixStream::from(server.socket), server.pid)
+    }
+
+    /// In a mount namespace of its own, where this script was run first; `None` where there can be none.
+    fn within(name: &str, script: &str) -> Option<Bench> {
+        let directory = Bench::directory(name);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let possible = std::process::Command::new("unshare")
+            .args(["--mount", "mount", "-t", "tmpfs", "none"])
+            .arg(&directory)
+            .output();
+        if !possible.is_ok_and(|done| done.status.success()) {
+            println!("skipped: no mount namespace");
+            return None;
+        }
+        let null = File::open("/dev/null").unwrap();
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let script = format!("cd \"$2\"; {script}\nexec \"$0\" --fork-server \"$1\"");
+        let run = directory.join("run");
+        let arguments = ["env", "unshare", "--mount", "/bin/sh", "-ec", &script];
+        let arguments = arguments.into_iter().chain([
+            env!("CARGO_BIN_EXE_ratd"),
+            run.to_str().unwrap(),
+            directory.to_str().unwrap(),
+        ]);
+        let pid = process::start(&Program {
+            path: c"/usr/bin/env".to_owned(),
+            arguments: arguments.map(|argument| CString::new(argument).unwrap()).collect(),
+            environment: vec![c"PATH=/usr/bin:/bin:/usr/sbin:/sbin".to_owned()],
+            descriptors: vec![null.as_fd(), stdout.as_fd(), stderr.as_fd(), theirs.as_fd()],
+        });
+        Some(Bench::serve(directory, ours, pid.unwrap()))
+    }
+
+    fn directory(name: &str) -> PathBuf {
         let directory =
             std::env::temp_dir().join(format!("rat-session-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777)).unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_ratd"));
-        let server = server::start_program(program, &directory.join("run"), true).unwrap();
-        let socket = UnixStream::from(server.socket);
+        directory
+    }
+
+    fn serve(directory: PathBuf, socket: UnixStream, pid: Pid) -> Bench {
         let Answer::Ready { server: own } = next_answer(&socket) else { panic!("not ready") };
         let arrivals = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
         let interesting = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
         arrivals.add_watch(&directory.join("run/runs"), interesting).unwrap();
         let next = Cell::new(1000);
-        Bench { directory, socket: Some(socket), pid: server.pid, own, arrivals, next }
+        Bench { directory, socket: Some(socket), pid, own, arrivals, next }
     }
 
     fn order(&self, kind: Kind, command: &str) -> Order {
@@ -70,6 +112,7 @@ impl Bench {
             },
             recipe: Recipe {
                 kind,
+                uid: None,
                 command: Text::from(command),
                 input: None,
                 environment: [].into(),
@@ -80,7 +123,7 @@ impl Bench {
             },
             keep_output: 64 << 10,
             echo: false,
-            mailer: Mailer { program: None, patience: 60 },
+            mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },
             log: Text::from("/dev/null/no-log"),
         }
     }
@@ -141,7 +184,24 @@ impl Bench {
     fn meeting(&self, name: &str) -> PathBuf {
         let path = self.directory.join(name);
         mkfifo(&path, Mode::from_bits_truncate(0o666)).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
         path
+    }
+
+    /// A program of the test's own that takes mail.
+    fn mailer(&self, script: &str) -> Mailer {
+        let path = self.directory.join("mailer");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        Mailer { program: Some(Text(path.to_str().unwrap().into())), patience: 60 }
+    }
+
+    /// What reads the system's log, and what an order calls it.
+    fn log(&self) -> (UnixDatagram, Text) {
+        let path = self.directory.join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        (socket, Text(path.to_str().unwrap().into()))
     }
 }
 
@@ -635,4 +695,198 @@ fn an_at_job_of_another_user_reads_its_script_and_input() {
     entry.run.owner = "nobody".to_owned();
     entry.recipe.input = Some(Text::from("text"));
     assert_eq!(bench.output(&entry), "texttext");
+}
+
+/// The next line of the log, without what stands in front of its words.
+fn next_line(log: &UnixDatagram) -> String {
+    let mut bytes = [0; 4096];
+    let length = log.recv(&mut bytes).unwrap();
+    let line = String::from_utf8(bytes[..length].to_vec()).unwrap();
+    let (_, words) = line.split_once("]: ").unwrap();
+    words.to_owned()
+}
+
+#[test]
+fn mail_is_handed_over_as_the_owner_and_holds_no_run_up() {
+    let bench = Bench::new("mail");
+    let owners = if is_root() { vec![me(), "nobody".to_owned()] } else { vec![me()] };
+    for owner in owners {
+        let meeting = bench.meeting(&format!("mail-of-{owner}"));
+        let script = "id -un; grep -E '^(Groups|CapEff|SigBlk|SigIgn)' /proc/self/status; pwd; \
+                      echo \"$@\"; /usr/bin/env | sort; echo; cat";
+        let mut order = bench.order(Kind::Entry, "echo hi; exit 7");
+        order.run.owner = owner.clone();
+        order.mailer = bench.mailer(&format!("exec > {}; {script}", meeting.display()));
+        order.recipe.environment =
+            [("MAILTO", "bob,carol"), ("MAILFROM", "ci@example.org"), ("EDITOR", "vi")]
+                .map(|(name, value)| (Text::from(name), Text::from(value)))
+                .into();
+        // The mailer waits for the test; the run's end does not wait for the mailer.
+        assert_eq!(bench.run(&order).outcome, Outcome::Exited(7));
+        let mail = std::fs::read_to_string(&meeting).unwrap();
+        let (call, mail) = mail.split_once("\n\n").unwrap();
+        let mut call = call.lines();
+        assert_eq!(call.next(), Some(owner.as_str()));
+        if owner != me() {
+            assert_eq!(call.next(), Some(format!("Groups:\t{} ", nobody().gid).as_str()));
+        } else {
+            call.next();
+        }
+        assert_eq!(call.next(), Some("SigBlk:\t0000000000000000"));
+        assert_eq!(call.next(), Some("SigIgn:\t0000000000000000"));
+        assert!(owner == me() || call.next() == Some("CapEff:\t0000000000000000"));
+        let rest: Vec<_> = call.filter(|line| !line.starts_with("CapEff")).collect();
+        assert_eq!(rest[..2], ["/", "-FCronDaemon -i -odi -oem -oi -t -f ci@example.org"]);
+        let names = rest[2..].iter().map(|line| line.split('=').next().unwrap());
+        let names: Vec<_> = names.filter(|name| !["_", "PWD"].contains(name)).collect();
+        assert_eq!(names, ["HOME", "LOGNAME", "PATH", "SHELL", "USER"]);
+        assert!(mail.starts_with("From: \"(Cron Daemon)\" <ci@example.org>\nTo: bob,carol\n"));
+        assert!(mail.contains(&format!("Subject: Cron <{owner}@")), "{mail}");
+        assert!(mail.contains("\nX-Rat-Exit: exited with status 7\n"), "{mail}");
+        assert!(mail.ends_with("\n\nhi\n"), "{mail}");
+    }
+}
+
+#[test]
+fn what_became_of_a_mail_is_said_when_it_is_not_what_it_should_be() {
+    let bench = Bench::new("untaken");
+    let (log, path) = bench.log();
+    let me = me();
+    for (mailto, script, patience, expected) in [
+        (
+            "bob",
+            "echo no queue >&2; exit 75",
+            60,
+            "MAIL (mailed 3 bytes of output but got status 0x4b00: no queue; run ",
+        ),
+        (
+            "bob",
+            "cat > /dev/null; kill -9 $$",
+            60,
+            "MAIL (mailed 3 bytes of output but got status 0x0009; run ",
+        ),
+        (
+            "bob",
+            "exec sleep 1000",
+            0,
+            "MAIL (mailed 3 bytes of output but the mailer did not end and was stopped; run ",
+        ),
+        (
+            "bob",
+            "trap '' TERM; sleep 1000; sleep 1000",
+            0,
+            "MAIL (mailed 3 bytes of output but the mailer did not end and was stopped; run ",
+        ),
+        ("-oQ/tmp", "exit 1", 60, "UNSAFE MAIL (-oQ/tmp)"),
+    ] {
+        let mut order = bench.order(Kind::Entry, "echo hi");
+        order.recipe.environment = [(Text::from("MAILTO"), Text::from(mailto))].into();
+        order.mailer = Mailer { patience, ..bench.mailer(script) };
+        order.log = path.clone();
+        assert_eq!(bench.run(&order).output.shown(), "hi\n");
+        let mut line = next_line(&log);
+        if line.starts_with("(CRON) INFO (no PAM") {
+            line = next_line(&log);
+        }
+        assert!(line.starts_with(&format!("({me}) {expected}")), "{script}: {line}");
+    }
+    let mut order = bench.order(Kind::Entry, "echo hi");
+    order.log = path;
+    order.mailer.program = Some(Text::from("/no/such"));
+    bench.run(&order);
+    let expected = format!("({me}) MAIL (no mailer at /no/such for 3 bytes of output; run ");
+    let line = next_line(&log);
+    assert!(line.starts_with(&expected), "{line}");
+}
+
+/// A PAM service that refuses root, has limits and an environment, and tells of its sessions.
+const SERVICE: &str = r#"
+mkdir pam.d
+printf 'LANG=C.UTF-8\nUSER=eve\n' > environment
+printf 'nobody soft stack 1000\nnobody hard fsize 1\n' > limits
+printf 'root\n' > refused
+printf '#!/bin/sh\necho "$PAM_TYPE $PAM_SERVICE $PAM_USER $PAM_TTY" >> %s/told\n' "$PWD" > tell
+chmod 755 tell
+cat > pam.d/crond <<EOF
+auth required pam_permit.so
+account required pam_listfile.so item=user sense=deny file=$PWD/refused onerr=fail
+session required pam_limits.so conf=$PWD/limits
+session required pam_env.so conffile=/dev/null readenv=1 envfile=$PWD/environment
+session required pam_exec.so $PWD/tell
+EOF
+echo 'auth required pam_deny.so' > pam.d/cron
+mount --bind pam.d /etc/pam.d
+"#;
+
+#[test]
+fn pam_is_asked_and_its_limits_and_environment_reach_the_job() {
+    if !is_root() {
+        return;
+    }
+    let Some(bench) = Bench::within("pam", SERVICE) else { return };
+    let (log, path) = bench.log();
+    let meeting = bench.meeting("mail");
+    let command = "ulimit -s; test $(ulimit -f) -le 2; echo $? $LANG $USER";
+    let mut order = bench.order(Kind::Entry, command);
+    order.run.owner = "nobody".to_owned();
+    let script = format!("exec > {}; ulimit -s; id -un", meeting.display());
+    order.mailer = bench.mailer(&script);
+    assert_eq!(bench.output(&order), "1000\n0 C.UTF-8 nobody\n");
+    let mailer = std::fs::read_to_string(&meeting).unwrap();
+    assert!(mailer.ends_with("\nnobody\n") && !mailer.starts_with("1000\n"), "{mailer}");
+    // A report larger than a file of the job may be: its output is lost only where root may not lift limits.
+    let mut long = bench.order(Kind::Entry, "head -c 5000 /dev/zero");
+    long.run.owner = "nobody".to_owned();
+    let report = bench.run(&long);
+    let lost = report.output.0.starts_with(b"[rat: output lost: File too large");
+    assert!(lost || report.output.0.len() == 5000, "{report:?}");
+    assert_eq!((report.outcome, report.output_bytes), (Outcome::Exited(0), 5000));
+    let mut refused = bench.order(Kind::Entry, "true");
+    refused.log = path;
+    match bench.outcome(&refused) {
+        Outcome::NotStarted(why)
+            if why.starts_with("refused by PAM: ") && why.ends_with("(service crond)") => {}
+        other => panic!("{other:?}"),
+    }
+    let line = next_line(&log);
+    assert!(line.starts_with("(root) FAILED to authorize user with PAM ("), "{line}");
+    // The system's own jobs are no sessions.
+    for kind in [Kind::SystemEntry, Kind::Period] {
+        assert_eq!(bench.outcome(&bench.order(kind, "true")), Outcome::Exited(0));
+    }
+    // Sessions end after their runs; the last thing they do is to close PAM.
+    let told = bench.directory.join("told");
+    let started = Instant::now();
+    while std::fs::read_to_string(&told).unwrap().lines().count() < 4 {
+        assert!(started.elapsed() < DEADLINE, "the session was not closed");
+        std::thread::yield_now();
+    }
+    let mut told: Vec<_> =
+        std::fs::read_to_string(&told).unwrap().lines().map(str::to_owned).collect();
+    told.sort();
+    let (close, open) = ("close_session crond nobody cron", "open_session crond nobody cron");
+    assert_eq!(told, [close, close, open, open]);
+}
+
+#[test]
+fn without_a_service_jobs_run_and_the_log_says_so_once() {
+    if !is_root() {
+        return;
+    }
+    let Some(bench) = Bench::within("no-pam", "mkdir pam.d; mount --bind pam.d /etc/pam.d") else {
+        return;
+    };
+    let (log, path) = bench.log();
+    for _ in 0..3 {
+        let mut order = bench.order(Kind::Entry, "true");
+        order.log = path.clone();
+        assert_eq!(bench.outcome(&order), Outcome::Exited(0));
+    }
+    let line = next_line(&log);
+    assert!(
+        line.starts_with("(CRON) INFO (no PAM service ratd, crond, cron in /etc/pam.d"),
+        "{line}"
+    );
+    log.set_nonblocking(true).unwrap();
+    assert!(log.recv(&mut [0; 100]).is_err(), "it is said once");
 }

@@ -11,13 +11,14 @@ use nix::unistd::{User, geteuid, getuid, mkdtemp};
 
 use crate::client::call::{CallError, Connection, asked_root};
 use crate::client::output::{complain, print};
-use crate::client::reading::{any_error, complain_about, load, seed, zones};
+use crate::client::reading::{any_error, complain_about, dialect, load, seed, zones};
 use crate::paths::Paths;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{GetCrontab, PutCrontab, RemoveCrontab};
 use crate::spool::install;
 use crate::syntax::crontab::{self, Form};
+use crate::syntax::dialect::{Dialect, RAT};
 
 const PROGRAM: &str = "rat-crontab";
 
@@ -43,6 +44,9 @@ pub struct Options {
     /// Check this file and install nothing; `-` is standard input
     #[arg(short = 'T', long = "check", value_name = "FILE")]
     check: Option<PathBuf>,
+    /// Check it as another cron would: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named, requires = "check")]
+    dialect: Option<&'static Dialect>,
     /// The crontab of this user (root only)
     #[arg(short, long, value_name = "USER")]
     user: Option<String>,
@@ -61,7 +65,7 @@ pub struct Options {
 pub fn main() -> ExitCode {
     let options = Options::parse();
     let result = match &options {
-        Options { check: Some(file), .. } => check(file),
+        Options { check: Some(file), .. } => check(file, dialect(options.dialect)),
         Options { list: true, .. } => list(&options),
         Options { remove: true, .. } => remove(&options),
         Options { edit: true, .. } => edit(&options),
@@ -78,9 +82,9 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn check(file: &Path) -> Result<ExitCode, String> {
+fn check(file: &Path, dialect: &'static Dialect) -> Result<ExitCode, String> {
     let text = load(file)?;
-    match is_good(file, &text) {
+    match is_good(file, &text, dialect) {
         true => Ok(ExitCode::SUCCESS),
         false => Err("errors in crontab file".to_owned()),
     }
@@ -113,7 +117,7 @@ fn replace(options: &Options, file: &Path) -> Result<ExitCode, String> {
             place.user_shown()
         ));
     }
-    if !is_good(file, &text) {
+    if !is_good(file, &text, &RAT) {
         return Err("errors in crontab file, nothing is installed".to_owned());
     }
     place.install(text)?;
@@ -132,7 +136,7 @@ fn edit(options: &Options) -> Result<ExitCode, String> {
             complain(&format!("{PROGRAM}: no changes made to crontab"));
             return Ok(ExitCode::SUCCESS);
         }
-        if is_good(&draft.file, &new) {
+        if is_good(&draft.file, &new, &RAT) {
             return match place.install(new) {
                 Ok(()) => Ok(ExitCode::SUCCESS),
                 Err(why) => Err(format!("{why}; edits left in {}", draft.keep())),
@@ -208,9 +212,9 @@ fn ask(question: &str, otherwise: bool) -> bool {
 }
 
 /// Says what is wrong with the text; false if it must not be installed.
-fn is_good(file: &Path, text: &[u8]) -> bool {
-    let mut crontab = crontab::parse(text, Form::User, &seed());
-    zones(&mut crontab);
+fn is_good(file: &Path, text: &[u8], dialect: &'static Dialect) -> bool {
+    let mut crontab = crontab::parse(text, Form::User, &seed(), dialect);
+    zones(&mut crontab, dialect);
     complain_about(&crontab.diagnostics, &file.display().to_string(), text);
     !any_error(&crontab.diagnostics)
 }

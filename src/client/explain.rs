@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::client::output::{complain, print};
 use crate::client::{next, reading};
 use crate::plan::schedule::Schedule;
+use crate::syntax::dialect::Dialect;
 use crate::syntax::explain;
 use crate::syntax::expression;
 
@@ -18,6 +19,9 @@ pub struct Args {
     /// The zone to read it in [default: the machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+    /// Read it as another cron does: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
+    pub dialect: Option<&'static Dialect>,
 }
 
 /// Runs `rat explain`.
@@ -30,13 +34,14 @@ pub fn main(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (schedule, warnings) = match expression::parse(&text, &reading::seed()) {
-        Ok(parsed) => parsed,
-        Err(said) => {
-            reading::complain_about(&said, "schedule", text.as_bytes());
-            return ExitCode::FAILURE;
-        }
-    };
+    let (schedule, warnings) =
+        match expression::parse(&text, &reading::seed(), reading::dialect(args.dialect)) {
+            Ok(parsed) => parsed,
+            Err(said) => {
+                reading::complain_about(&said, "schedule", text.as_bytes());
+                return ExitCode::FAILURE;
+            }
+        };
     print("rat explain", |output| {
         writeln!(output, "{}", in_words(&schedule))?;
         let times = next::few(&schedule, &zone, 4);

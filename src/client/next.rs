@@ -14,9 +14,10 @@ use crate::client::clock::now;
 use crate::client::coming;
 use crate::client::output::{complain, print};
 use crate::client::reading;
-use crate::plan::civil::{Offsets, Timestamp, reading as civil_reading};
+use crate::plan::civil::{Beside, Offsets, Timestamp, reading as civil_reading};
 use crate::plan::schedule::{Due, Schedule};
 use crate::syntax::crontab::{self, Crontab};
+use crate::syntax::dialect::Dialect;
 use crate::syntax::expression;
 use crate::zone::Zone;
 
@@ -47,6 +48,9 @@ pub struct Args {
     /// The file is one that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
+    /// Read file or schedule as another cron does: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
+    pub dialect: Option<&'static Dialect>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -98,14 +102,16 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
             };
             let rows = crontab.entries.into_iter().map(|entry| Row {
                 line: entry.line,
-                zone: own(&entry),
+                rules: Beside { zone: own(&entry), own: zone.clone() },
                 written: entry.written,
                 command: entry.command.shown().into_owned(),
                 schedule: entry.schedule,
             });
             (rows.collect(), status)
         }
-        (None, Some(text)) => (vec![one_row(text, &zone)?], ExitCode::SUCCESS),
+        (None, Some(text)) => {
+            (vec![one_row(text, &zone, reading::dialect(args.dialect))?], ExitCode::SUCCESS)
+        }
         (None, None) => return Err("a file or a schedule is needed".to_owned()),
     };
     let most = if until.is_none() { FEW } else { usize::MAX };
@@ -117,8 +123,8 @@ type Loaded = (Crontab, ExitCode, HashMap<String, Zone>);
 fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     let text = reading::load(file)?;
     let form = reading::form(file, args.system, args.single);
-    let mut crontab = crontab::parse(&text, form, &reading::seed());
-    let zones = reading::zones(&mut crontab);
+    let mut crontab = crontab::parse(&text, form, &reading::seed(), reading::dialect(args.dialect));
+    let zones = reading::zones(&mut crontab, reading::dialect(args.dialect));
     let status = if reading::any_error(&crontab.diagnostics) {
         // Warnings are `rat check`'s; here only what is missing from the preview is said.
         let errors: Vec<_> = crontab
@@ -135,14 +141,14 @@ fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     Ok((crontab, status, zones))
 }
 
-fn one_row(text: &str, zone: &Zone) -> Result<Row, String> {
-    let schedule = expression::schedule(text, &reading::seed()).map_err(|error| {
+fn one_row(text: &str, zone: &Zone, dialect: &'static Dialect) -> Result<Row, String> {
+    let schedule = expression::schedule(text, &reading::seed(), dialect).map_err(|error| {
         reading::complain_about(&[error], "--expr", text.as_bytes());
         String::new()
     })?;
     Ok(Row {
         line: 1,
-        zone: zone.clone(),
+        rules: Beside { zone: zone.clone(), own: zone.clone() },
         written: text.to_owned(),
         command: String::new(),
         schedule,
@@ -153,7 +159,7 @@ fn one_row(text: &str, zone: &Zone) -> Result<Row, String> {
 struct Row {
     line: u32,
     schedule: Schedule,
-    zone: Zone,
+    rules: Beside<Zone>,
     written: String,
     command: String,
 }
@@ -161,8 +167,8 @@ struct Row {
 impl Row {
     fn next_after(&self, after: Timestamp) -> Option<Due> {
         match &self.schedule {
-            Schedule::Calendar(calendar) => calendar.next_after(after, &self.zone),
-            Schedule::Seconds(seconds) => seconds.next_after(after, &self.zone),
+            Schedule::Calendar(calendar) => calendar.next_after(after, &self.rules),
+            Schedule::Seconds(seconds) => seconds.next_after(after, &self.rules),
             Schedule::Reboot | Schedule::Every(_) => None,
         }
     }
@@ -188,7 +194,7 @@ impl Preview {
         let next = |index: usize, after| {
             let is_shown = |due: &Due| {
                 due.at < self.until
-                    && civil_reading(&self.rows[index].zone, due.at).year() <= LAST_YEAR
+                    && civil_reading(&self.rows[index].rules.zone, due.at).year() <= LAST_YEAR
             };
             let due = self.rows[index].next_after(after).filter(is_shown);
             due.map(|due| Reverse((due.at, index, due.times)))
@@ -226,7 +232,7 @@ impl Preview {
         self.walk(|index, at| {
             line.clear();
             line.extend_from_slice(heads[index].as_bytes());
-            push_time(&mut line, &self.rows[index].zone, at);
+            push_time(&mut line, &self.rows[index].rules.zone, at);
             line.extend_from_slice(b"\"}\n");
             output.write_all(&line)
         })
@@ -237,8 +243,8 @@ impl Preview {
         self.walk(|index, at| {
             let row = &self.rows[index];
             time.clear();
-            push_time(&mut time, &row.zone, at);
-            let weekday = civil_reading(&row.zone, at).weekday();
+            push_time(&mut time, &row.rules.zone, at);
+            let weekday = civil_reading(&row.rules.zone, at).weekday();
             let shown = String::from_utf8_lossy(&time).replacen('T', " ", 1);
             let written = row.written.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
             let text = format!("{weekday} {shown}  {written:<15}  {}", shown_command(&row.command));
@@ -280,7 +286,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
     let row = Row {
         line: 1,
         schedule: schedule.clone(),
-        zone: zone.clone(),
+        rules: Beside { zone: zone.clone(), own: zone.clone() },
         written: String::new(),
         command: String::new(),
     };

@@ -8,8 +8,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use crate::client::output::complain;
 use crate::plan::civil::{Timestamp, meaning};
-use crate::syntax::crontab::{Crontab, Form, lines};
+use crate::syntax::crontab::{Crontab, Form};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::dialect::{Dialect, RAT, ZoneRule};
+use crate::syntax::lines::lines;
 use crate::syntax::seed::Seed;
 use crate::sys::host;
 use crate::zone::{Unknown, Zone};
@@ -61,14 +63,23 @@ pub fn local_zone() -> Zone {
     Zone::local(Path::new("/")).unwrap_or_else(|_| Zone::utc())
 }
 
+/// The dialect that was asked for, or else rat's own.
+pub fn dialect(asked: Option<&'static Dialect>) -> &'static Dialect {
+    asked.unwrap_or(&RAT)
+}
+
 /// Looks up every zone that a crontab names; one that does not exist is an error of its line, and the
-/// entries below it go.
-pub fn zones(crontab: &mut Crontab) -> HashMap<String, Zone> {
+/// entries below it go. In a dialect it is UTC.
+pub fn zones(crontab: &mut Crontab, dialect: &'static Dialect) -> HashMap<String, Zone> {
     let mut found = HashMap::new();
     for named in std::mem::take(&mut crontab.zones) {
         match Zone::in_zoneinfo(&named.name) {
             Ok(zone) => {
                 found.insert(named.name, zone);
+            }
+            Err(unknown) if dialect.zone == ZoneRule::ByTheClock => {
+                crontab.diagnostics.push(named.taken_for_utc(unknown.to_string()));
+                found.insert(named.name, Zone::utc());
             }
             Err(unknown) => crontab.diagnostics.push(named.unknown(unknown.to_string())),
         }

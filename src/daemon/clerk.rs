@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::unistd::{Uid, User};
 
@@ -18,17 +18,19 @@ use crate::daemon::crash::{Crash, Place};
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
 use crate::daemon::options::Mode;
-use crate::plan::civil::Timestamp;
+use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, Recipe};
 use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
-use crate::session::server::wait_for_others;
+use crate::session::server::others;
 use crate::spool::watch::is_blind;
 use crate::spool::{self, Spool, stamp};
 use crate::store::error::Error;
+use crate::store::queue::Claimed;
+use crate::store::runs::Filter;
 use crate::store::{Change, Store};
 
 /// So much is committed at once; more would make the first of it wait too long.
@@ -41,8 +43,14 @@ const TRY_AGAIN: TimeDelta = TimeDelta::seconds(60);
 const MOMENT: Duration = Duration::from_millis(1);
 const MOMENTS: u32 = 20;
 
+/// How long an earlier fork server is left alone before it is looked for again.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+
 /// How often the spool is looked at where the kernel does not tell of changes.
 const BLIND_LOOK: Duration = Duration::from_secs(60);
+
+/// So many reports that could not be stored are tried again with each write.
+const RETRIED: usize = 64;
 
 /// So many old rows are deleted at a time.
 const PRUNED: usize = 100;
@@ -60,8 +68,13 @@ pub struct Clerk {
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
     unstored: BTreeSet<RunId>,
+    /// When the store was last tried to be opened.
+    opened: Option<Timestamp>,
     /// No fork server of an earlier ratd can start anything any more.
     settled: bool,
+    /// What waits for an earlier fork server to end.
+    unsettled: Option<Command>,
+    unsettled_is_told: bool,
     crash: Crash,
     answers: Answers,
 }
@@ -85,8 +98,8 @@ impl Clerk {
         answers: Answers,
     ) -> Clerk {
         let spool = match &mode.file {
-            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths),
-            None => Spool::of_system(&mode.paths),
+            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+            None => Spool::of_system(&mode.paths, mode.dialect),
         };
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
@@ -98,7 +111,10 @@ impl Clerk {
             blind: false,
             first,
             unstored,
+            opened: None,
             settled: false,
+            unsettled: None,
+            unsettled_is_told: false,
             crash,
             answers,
         }
@@ -118,14 +134,26 @@ impl Clerk {
         }
     }
 
-    /// The next command. Where changes cannot be watched for, each minute without one asks for a look.
-    fn next(&self, commands: &Receiver<Command>) -> Option<Command> {
-        if !self.blind {
-            return commands.recv().ok();
-        }
-        match commands.recv_timeout(BLIND_LOOK) {
-            Err(RecvTimeoutError::Timeout) => Some(Command::Look { client: None }),
-            received => received.ok(),
+    /// The next command. What waits for an earlier fork server is tried again each moment, and where changes cannot
+    /// be watched for, each minute without a command asks for a look; else nothing wakes this thread.
+    fn next(&mut self, commands: &Receiver<Command>) -> Option<Command> {
+        let (pause, otherwise) = match self.unsettled.take() {
+            Some(settle) => {
+                self.unsettled_is_told = true;
+                (SETTLE_PAUSE, settle)
+            }
+            None if self.blind => (BLIND_LOOK, Command::Look { client: None }),
+            None => return commands.recv().ok(),
+        };
+        match commands.recv_timeout(pause) {
+            Err(RecvTimeoutError::Timeout) => Some(otherwise),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Ok(command) => {
+                if let Command::Settle { .. } = otherwise {
+                    self.unsettled = Some(otherwise);
+                }
+                Some(command)
+            }
         }
     }
 
@@ -244,7 +272,7 @@ impl Clerk {
             return self.answers.give(Answer::Reply { client, reply });
         }
         let store = self.store.as_ref().map_err(Clone::clone);
-        let reply = desk::answer(store, caller, request, &self.mode.paths);
+        let reply = desk::answer(store, caller, request, &self.mode);
         // A crontab that was installed counts from the moment this is known.
         if matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_)) {
             self.look();
@@ -300,17 +328,19 @@ impl Clerk {
         let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
         let stored =
             self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
+        // ratd may have died between the run and its stamp.
+        let ran = self.store.as_ref().ok().and_then(|store| last_done(store, &job));
         let mut every = every.clone();
-        every.done = file.max(stored);
+        every.done = file.max(stored).max(ran);
         Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() })
     }
 
     /// Waits until no fork server but this one can start anything. What is ordered and not there by then never
     /// will be: its claim is lost.
     fn settle(&mut self, server: u64, unconfirmed: Vec<Run>, now: Timestamp) {
-        if let Err(error) = wait_for_others(&self.mode.paths.servers(), server) {
-            let text = format!("cannot wait for earlier fork servers: {error}");
-            self.answers.give(Answer::Said { text });
+        if self.must_wait_for_others(server) {
+            self.unsettled = Some(Command::Settle { server, unconfirmed, now });
+            return;
         }
         let mut candidates = unconfirmed;
         if !std::mem::replace(&mut self.settled, true) {
@@ -336,6 +366,21 @@ impl Clerk {
         self.tell_queue();
     }
 
+    /// An earlier fork server may yet read an order. That takes it a moment, unless something holds it up.
+    fn must_wait_for_others(&self, server: u64) -> bool {
+        let text = match others(&self.mode.paths.servers(), server) {
+            Ok(others) if others.is_empty() => return false,
+            Ok(_) if self.unsettled_is_told => return true,
+            Ok(_) => {
+                "an earlier fork server still reads: what became of its orders is not known yet"
+                    .to_owned()
+            }
+            Err(error) => format!("cannot look for earlier fork servers: {error}"),
+        };
+        self.answers.give(Answer::Said { text });
+        true
+    }
+
     /// The runs whose session is gone and that have not been collected.
     fn over(&self, now: Timestamp) -> Vec<Command> {
         let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
@@ -350,8 +395,11 @@ impl Clerk {
         if writes.is_empty() {
             return;
         }
-        if let Some(now) = writes.iter().find_map(instant).filter(|_| self.store.is_ok()) {
-            writes.extend(self.unstored.iter().map(|run| Command::Collect { run: *run, now }));
+        if let Some(now) = writes.iter().find_map(instant) {
+            self.reopen(now);
+            let retried = if self.store.is_ok() { RETRIED } else { 0 };
+            let again = self.unstored.iter().take(retried);
+            writes.extend(again.map(|run| Command::Collect { run: *run, now }));
         }
         // That a session is gone is heard of twice: of its report, and of its file that was closed.
         let mut collected = BTreeSet::new();
@@ -370,6 +418,17 @@ impl Clerk {
         for write in prepared {
             let _ = self.commit(&[write]);
         }
+    }
+
+    /// Tries once a minute to open a store that could not be opened: a full disk is made room on.
+    fn reopen(&mut self, now: Timestamp) {
+        if self.store.is_ok() || self.opened.is_some_and(|tried| (now - tried).abs() < TRY_AGAIN) {
+            return;
+        }
+        self.opened = Some(now);
+        self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
+        self.tell_health();
+        self.tell_queue();
     }
 
     /// Reads the report that a write is about. `None`: nothing to write.
@@ -564,7 +623,13 @@ fn in_one_transaction(
     for write in writes {
         written.push(match write {
             Write::Report(report) => {
-                change.finish(report)?;
+                match &report.outcome {
+                    // Whoever knows better knows better.
+                    Outcome::Lost(why) if report.output.0.is_empty() => {
+                        change.lose(&report.run, why, report.ended)?
+                    }
+                    _ => change.finish(report)?,
+                }
                 crash.at(Place::BeforeStore);
                 Written::Stored(report.run.id)
             }
@@ -597,9 +662,7 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
         Command::Claim { first, limit, now } => {
             let claimed = change.claim_due(*now, *first, *limit as usize)?;
             crash.at(Place::BeforeClaimCommit);
-            Ok(Written::Claimed(
-                claimed.into_iter().map(|claimed| (claimed.run, claimed.recipe)).collect(),
-            ))
+            Ok(Written::Claimed(claimed.into_iter().map(as_its_uid).collect()))
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
@@ -610,6 +673,19 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
         }
         _ => Ok(Written::Nothing),
     }
+}
+
+/// The date of a period job's last run, if that counts as done.
+fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
+    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
+    let last = store.history(&filter).ok()?.pop()?;
+    let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
+    last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())
+}
+
+/// A claimed job, for the very user who queued it: a name may have been given to somebody else since.
+fn as_its_uid(claimed: Claimed) -> (Run, Recipe) {
+    (claimed.run, Recipe { uid: Some(claimed.uid.as_raw()), ..claimed.recipe })
 }
 
 fn is_write(command: &Command) -> bool {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::daemon::access::{self, Tool};
 use crate::daemon::connections::Caller;
 use crate::daemon::control::{encode, visible_owner};
+use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
@@ -106,15 +107,16 @@ pub fn answer(
     store: Result<&Store, String>,
     caller: &Caller,
     request: &Request,
-    paths: &Paths,
+    mode: &Mode,
 ) -> Vec<u8> {
+    let paths = &mode.paths;
     match request {
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
         Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
         Request::PutCrontab(request) => {
-            encode(put_crontab(caller, request.user.as_deref(), &request.text, paths))
+            encode(put_crontab(caller, request.user.as_deref(), &request.text, mode))
         }
         Request::RemoveCrontab(request) => {
             encode(remove_crontab(caller, request.user.as_deref(), paths))
@@ -252,21 +254,27 @@ fn put_crontab(
     caller: &Caller,
     named: Option<&str>,
     text: &Text,
-    paths: &Paths,
+    mode: &Mode,
 ) -> Result<reply::Done, Fault> {
-    let user = owner(caller, named, paths)?;
-    check(&user, text, paths)?;
-    install::install(paths, &user, &text.0).map_err(failed)?;
+    let user = owner(caller, named, &mode.paths)?;
+    check(&user, text, mode)?;
+    install::install(&mode.paths, &user, &text.0).map_err(failed)?;
     Ok(reply::Done {})
 }
 
 /// Whether the crontab can be read as it is meant: one line that is not used may be the one that matters.
-fn check(user: &User, text: &Text, paths: &Paths) -> Result<(), Fault> {
+fn check(user: &User, text: &Text, mode: &Mode) -> Result<(), Fault> {
     install::check_length(user, &text.0).map_err(failed)?;
     let source = Source(PathBuf::from("crontab"));
-    let (machine, mut zones) = (Machine::of(paths), Zones::new(&paths.root));
-    let (_, said) =
-        of_crontab(&text.0, &source, jobs::Owner::All(&user.name), &machine, &mut zones);
+    let (machine, mut zones) = (Machine::of(&mode.paths), Zones::new(&mode.paths.root));
+    let (_, said) = of_crontab(
+        &text.0,
+        &source,
+        jobs::Owner::All(&user.name),
+        mode.dialect,
+        &machine,
+        &mut zones,
+    );
     match said.iter().find(|said| said.severity == Severity::Error) {
         Some(error) => Err(Fault::InvalidParameter { parameter: error.in_a_line("crontab") }),
         None => Ok(()),

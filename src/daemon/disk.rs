@@ -114,6 +114,18 @@ struct Owed {
     must: VecDeque<Command>,
 }
 
+/// ratd without this thread would run jobs and remember none of them: better that it is started again.
+struct EndsWithIt;
+
+impl Drop for EndsWithIt {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the disk thread failed, which is a bug; ratd ends, its jobs go on");
+            std::process::abort();
+        }
+    }
+}
+
 /// So many commands may wait. It bounds memory; a disk that hangs must not.
 const LONGEST_QUEUE: usize = 4096;
 
@@ -126,9 +138,10 @@ impl Disk {
         let (channel, answers) = mpsc::channel();
         let knock = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let way = Answers { channel, knock: knock.clone() };
-        std::thread::Builder::new()
-            .name("ratd disk".to_owned())
-            .spawn(move || work(received, way))?;
+        std::thread::Builder::new().name("ratd disk".to_owned()).spawn(move || {
+            let _guard = EndsWithIt;
+            work(received, way);
+        })?;
         Ok(Disk { commands, answers, knock, owed: Owed::default() })
     }
 

@@ -16,6 +16,7 @@ pub mod say;
 pub mod state;
 pub mod wait;
 
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -45,6 +46,7 @@ use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
 use crate::session::{report, server};
 use crate::store::Store;
+use crate::zone::Zone;
 
 /// The program ratd; also the fork server, which is this program executed anew.
 pub fn main() -> ExitCode {
@@ -91,14 +93,20 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 fn live(mode: Mode, starter: Starter) -> Result<(), String> {
     // Before anything else: a HUP that comes while ratd starts must not kill it.
     let signals = signals().map_err(|error| format!("cannot take signals: {error}"))?;
+    // Jobs at the wrong hours are worse than none.
+    Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
     let crash = Crash::from_environment();
-    make_directories(&mode)?;
+    for directory in mode.paths.pid_file.parent().into_iter().chain([mode.paths.run.as_path()]) {
+        make_directory(directory, bits_for_everybody(&mode))
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    }
     let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
         .map_err(|error| format!("cannot start the fork server: {error}"))?;
     if mode.file.is_none() {
         refuse_beside_peers(&mode.paths).map_err(|refused| refused.to_string())?;
     }
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
+    set_up_directories(&mode)?;
     let socket = mode.paths.socket();
     let ratd = assemble(mode.clone(), starter, runner, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
@@ -108,30 +116,36 @@ fn live(mode: Mode, starter: Starter) -> Result<(), String> {
     ended.map_err(|error| format!("cannot go on: {error}"))
 }
 
-fn make_directories(mode: &Mode) -> Result<(), String> {
-    let everybody = if mode.file.is_none() { 0o755 } else { 0o700 };
+/// A user's own ratd is nobody else's business.
+fn bits_for_everybody(mode: &Mode) -> u32 {
+    if mode.file.is_none() { 0o755 } else { 0o700 }
+}
+
+/// Makes all directories, and sets their modes whatever they were; only who holds the lock may do that.
+fn set_up_directories(mode: &Mode) -> Result<(), String> {
     let paths = &mode.paths;
     for (directory, bits) in [
-        (&paths.run, everybody),
+        (&paths.run, bits_for_everybody(mode)),
         (&paths.runs(), 0o700),
         (&paths.servers(), 0o700),
         (&paths.state, 0o700),
     ] {
         make_directory(directory, bits)
+            .and_then(|()| std::fs::set_permissions(directory, Permissions::from_mode(bits)))
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     }
     Ok(())
 }
 
-/// Makes a directory that only this user can write to, whatever the mask is; those above it are for everybody.
+/// Makes a directory where there is none; those above it are for everybody.
 fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
-    if !path.is_dir() {
-        if let Some(above) = path.parent() {
-            std::fs::create_dir_all(above)?;
-        }
-        std::fs::DirBuilder::new().mode(bits).create(path)?;
+    if path.is_dir() {
+        return Ok(());
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
+    if let Some(above) = path.parent() {
+        std::fs::create_dir_all(above)?;
+    }
+    std::fs::DirBuilder::new().mode(bits).create(path)
 }
 
 fn assemble(

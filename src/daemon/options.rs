@@ -6,6 +6,7 @@ use clap::Parser;
 use nix::unistd::{User, geteuid};
 
 use crate::paths::Paths;
+use crate::syntax::dialect::{Dialect, RAT};
 
 /// One scheduler in the place of crond, atd and anacron.
 ///
@@ -20,6 +21,9 @@ pub struct Options {
     /// Use DIR in place of /
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// Read crontabs as another cron does: debian, cronie or busybox
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
+    pub dialect: Option<&'static Dialect>,
     /// Run the jobs of this crontab
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -34,6 +38,8 @@ pub struct Mode {
     pub file: Option<(PathBuf, String)>,
     /// It stays in the foreground.
     pub foreground: bool,
+    /// The dialect its crontabs are read in.
+    pub dialect: &'static Dialect,
 }
 
 impl Options {
@@ -59,7 +65,12 @@ impl Options {
                 );
             }
         };
-        Ok(Mode { paths, foreground: self.foreground || file.is_some(), file })
+        Ok(Mode {
+            paths,
+            foreground: self.foreground || file.is_some(),
+            file,
+            dialect: self.dialect.unwrap_or(&RAT),
+        })
     }
 }
 

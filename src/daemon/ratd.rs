@@ -26,7 +26,7 @@ use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Mail, Recipe};
+use crate::plan::job::{Kind, Recipe};
 use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
@@ -86,6 +86,7 @@ impl Ratd {
             let (now, ready) = self.wait.next(self.next_wakeup()?)?;
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
+            self.revive(&now);
             for ready in ready {
                 if self.attend(&now, ready)? == Life::Ends {
                     return Ok(());
@@ -96,12 +97,24 @@ impl Ratd {
 
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
-        let due = self.scheduler.next_wakeup();
+        let due = [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
         if !self.connections.is_deaf() {
             return Ok(due);
         }
         let again = wait::now()?.wall + DEAF;
         Ok(Some(due.map_or(again, |due| due.min(again))))
+    }
+
+    /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
+    fn revive(&mut self, now: &Now) {
+        match self.runner.revive(now.wall, &self.wait, FORK_SERVER) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!(
+                "started another fork server, pid {}",
+                self.runner.pid().unwrap_or_default()
+            ),
+            Err(error) => tracing::error!("cannot start a fork server: {error}"),
+        }
     }
 
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
@@ -110,7 +123,7 @@ impl Ratd {
             SIGNALS => return self.obey(),
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
-            FORK_SERVER => self.hear(now, ready)?,
+            FORK_SERVER => self.hear(now, ready),
             Token(client) if client >= FIRST => self.serve(now, Client(client)),
             Token(_) => {}
         }
@@ -158,17 +171,18 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, mut recipe: Recipe) {
+    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
         self.state.runs_started += 1;
         if !recipe.quiet {
-            self.syslog.cron(Weight::Info, &run.owner, "CMD", &recipe.command.0);
+            // An at-job is a script: what it says is its owner's business.
+            let shown = match recipe.kind {
+                Kind::At => run.name.as_bytes(),
+                Kind::Entry | Kind::SystemEntry | Kind::Period => &recipe.command.0,
+            };
+            self.syslog.cron(Weight::Info, &run.owner, "CMD", shown);
         }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
-        if echo {
-            // It is shown to whoever started ratd; nobody has to be told twice.
-            recipe.mailing.when = Mail::Never;
-        }
         let order = Order {
             run,
             recipe,
@@ -326,26 +340,22 @@ impl Ratd {
     }
 
     /// The fork server has something to say, or takes more orders.
-    fn hear(&mut self, now: &Now, ready: Ready) -> io::Result<()> {
+    fn hear(&mut self, now: &Now, ready: Ready) {
         if ready.writable {
             self.runner.send(&self.wait, FORK_SERVER);
         }
         if !ready.readable {
-            return Ok(());
+            return;
         }
-        for news in self.runner.hear(&self.wait, FORK_SERVER)? {
+        for news in self.runner.hear(&self.wait, FORK_SERVER) {
             match news {
                 News::Ready { server, unconfirmed } => {
                     self.disk.must(Command::Settle { server, unconfirmed, now: now.wall });
                 }
                 News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
-                News::Restarted => tracing::error!(
-                    "the fork server died; started another, pid {}",
-                    self.runner.pid()
-                ),
+                News::Died => tracing::error!("the fork server died"),
             }
         }
-        Ok(())
     }
 
     /// A client sent something, or takes more of its reply.

@@ -6,15 +6,20 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{read, write};
 
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::wait::{For, Token, Wait};
+use crate::plan::civil::Timestamp;
 use crate::plan::run::{Order, Run, RunId};
 use crate::session::frame::{self, Answer, Answers, Malformed};
 use crate::session::server::{self, ForkServer};
+
+/// Two fork servers are started at least this far apart.
+const PAUSE: TimeDelta = TimeDelta::seconds(1);
 
 /// What became known of the orders.
 #[derive(Debug)]
@@ -24,8 +29,8 @@ pub enum News {
     Ready { server: u64, unconfirmed: Vec<Run> },
     /// The kernel refused another process for this run.
     Refused { run: Run, why: io::Error },
-    /// The fork server died, and another was started.
-    Restarted,
+    /// The fork server died; another is started in a moment.
+    Died,
 }
 
 /// The way to the fork server.
@@ -33,7 +38,9 @@ pub enum News {
 pub struct Runner {
     run_directory: PathBuf,
     inherit_output: bool,
-    server: ForkServer,
+    /// `None` for a moment after one died, so that one that cannot live is not started without end.
+    server: Option<ForkServer>,
+    started: Timestamp,
     /// The server's name among the locks, once it holds its own; before that, an order could start after it was
     /// declared lost.
     name: Option<u64>,
@@ -55,7 +62,8 @@ impl Runner {
         Ok(Runner {
             run_directory: run_directory.to_owned(),
             inherit_output,
-            server: server::start(run_directory, inherit_output)?,
+            server: Some(server::start(run_directory, inherit_output)?),
+            started: Timestamp::MIN_UTC,
             name: None,
             answers: Answers::default(),
             frames: VecDeque::new(),
@@ -69,7 +77,7 @@ impl Runner {
 
     /// Waits for the fork server's answers under this token.
     pub fn watch(&self, wait: &Wait, token: Token) -> io::Result<()> {
-        wait.add(&self.server.socket, token, self.watched)
+        self.server.iter().try_for_each(|server| wait.add(&server.socket, token, self.watched))
     }
 
     /// Orders a run.
@@ -85,14 +93,16 @@ impl Runner {
     /// The session of this run has been seen.
     pub fn confirm(&mut self, run: RunId) {
         self.unconfirmed.remove(&run);
+        self.inherited.retain(|inherited| inherited.id != run);
     }
 
     /// Writes what is taken of the frames, and asks to be woken when more would be.
     pub fn send(&mut self, wait: &Wait, token: Token) {
+        let Some(server) = &self.server else { return };
         while self.name.is_some()
             && let Some((_, frame)) = self.frames.front()
         {
-            match write(&self.server.socket, &frame[self.written..]) {
+            match write(&server.socket, &frame[self.written..]) {
                 Ok(length) => {
                     self.written += length;
                     if self.written == frame.len() {
@@ -108,48 +118,53 @@ impl Runner {
         }
         let wanted =
             if self.name.is_some() && !self.frames.is_empty() { For::Both } else { For::Reading };
-        if wanted != self.watched && wait.change(&self.server.socket, token, wanted).is_ok() {
+        if wanted != self.watched && wait.change(&server.socket, token, wanted).is_ok() {
             self.watched = wanted;
         }
     }
 
     /// Reads what the fork server has to say.
-    pub fn hear(&mut self, wait: &Wait, token: Token) -> io::Result<Vec<News>> {
+    pub fn hear(&mut self, wait: &Wait, token: Token) -> Vec<News> {
         let mut news = Vec::new();
         let mut piece = [0; 4096];
-        loop {
-            match read(&self.server.socket, &mut piece) {
-                Ok(0) => {
-                    news.push(self.restart(wait, token)?);
-                    return Ok(news);
-                }
-                Ok(length) => self.answers.push(&piece[..length]),
+        while let Some(server) = &self.server {
+            match read(&server.socket, &mut piece) {
+                Ok(length) if length > 0 => self.answers.push(&piece[..length]),
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
-                Err(_) => {
-                    news.push(self.restart(wait, token)?);
-                    return Ok(news);
+                Ok(_) | Err(_) => {
+                    self.mourn(wait);
+                    return vec![News::Died];
                 }
             }
         }
-        while let Some(answer) = self.answers.next_answer().map_err(io::Error::other)? {
-            match answer {
-                Answer::Ready { server } => {
-                    self.name = Some(server);
-                    news.push(News::Ready {
-                        server,
-                        unconfirmed: std::mem::take(&mut self.inherited),
-                    });
-                }
-                Answer::Refused { run, errno } => {
-                    if let Some(run) = self.unconfirmed.remove(&run) {
-                        news.push(News::Refused { run, why: io::Error::from_raw_os_error(errno) });
-                    }
+        loop {
+            match self.answers.next_answer() {
+                Ok(None) => break,
+                Ok(Some(answer)) => news.extend(self.note(answer)),
+                // What it says makes no sense: it is as good as dead.
+                Err(_) => {
+                    self.mourn(wait);
+                    return vec![News::Died];
                 }
             }
         }
         self.send(wait, token);
-        Ok(news)
+        news
+    }
+
+    fn note(&mut self, answer: Answer) -> Option<News> {
+        match answer {
+            Answer::Ready { server } => {
+                self.name = Some(server);
+                let unconfirmed = std::mem::take(&mut self.inherited);
+                Some(News::Ready { server, unconfirmed })
+            }
+            Answer::Refused { run, errno } => {
+                let run = self.unconfirmed.remove(&run)?;
+                Some(News::Refused { run, why: io::Error::from_raw_os_error(errno) })
+            }
+        }
     }
 
     /// Takes the ends of fork servers that died; nothing else is a child of ratd's.
@@ -159,28 +174,44 @@ impl Runner {
         {}
     }
 
-    /// Starts another server. Frames that were not written whole go to the new one: the old one cannot have
-    /// understood them.
-    fn restart(&mut self, wait: &Wait, token: Token) -> io::Result<News> {
-        let _ = wait.remove(self.server.socket.as_fd());
-        self.server = server::start(&self.run_directory, self.inherit_output)?;
+    /// The server is dead. Frames that were not written whole go to the next one: this one cannot have understood
+    /// them. What became of the others is to be found out.
+    fn mourn(&mut self, wait: &Wait) {
+        if let Some(dead) = self.server.take() {
+            let _ = wait.remove(dead.socket.as_fd());
+        }
         self.name = None;
         self.answers = Answers::default();
         self.written = 0;
         self.watched = For::Reading;
-        self.watch(wait, token)?;
         let unsent: Vec<RunId> = self.frames.iter().map(|(run, _)| *run).collect();
-        let (kept, unconfirmed) = std::mem::take(&mut self.unconfirmed)
-            .into_iter()
-            .partition(|(run, _)| unsent.contains(run));
+        let (kept, unconfirmed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.unconfirmed)
+                .into_iter()
+                .partition(|(run, _)| unsent.contains(run));
         self.unconfirmed = kept;
-        let unconfirmed: BTreeMap<RunId, Run> = unconfirmed;
         self.inherited.extend(unconfirmed.into_values());
-        Ok(News::Restarted)
+    }
+
+    /// When the next server is to be started; `None` while there is one.
+    pub fn wakeup(&self) -> Option<Timestamp> {
+        self.server.is_none().then_some(self.started + PAUSE)
+    }
+
+    /// Starts another server if there is none and the last start is not a moment ago. True if it did.
+    pub fn revive(&mut self, now: Timestamp, wait: &Wait, token: Token) -> io::Result<bool> {
+        // A clock that was set back must not keep it waiting.
+        if self.wakeup().is_none_or(|at| now < at && at <= now + PAUSE) {
+            return Ok(false);
+        }
+        self.started = now;
+        self.server = Some(server::start(&self.run_directory, self.inherit_output)?);
+        self.watch(wait, token)?;
+        Ok(true)
     }
 
     /// The fork server's pid.
-    pub fn pid(&self) -> i32 {
-        self.server.pid.as_raw()
+    pub fn pid(&self) -> Option<i32> {
+        self.server.as_ref().map(|server| server.pid.as_raw())
     }
 }

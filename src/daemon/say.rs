@@ -1,12 +1,10 @@
 //! What ratd says of itself: to syslog as cron says it, on standard error and, in the foreground, on standard output.
 
-use std::io::Write;
-
 use chrono::{DateTime, TimeDelta};
 
 use crate::daemon::options::Mode;
 use crate::daemon::state::State;
-use crate::log::{Syslog, Weight};
+use crate::log::{Syslog, Weight, offer};
 use crate::plan::civil::{Offsets, Timestamp, reading};
 use crate::plan::job::{Job, Source};
 use crate::plan::run::{Outcome, Run};
@@ -103,7 +101,7 @@ pub fn ready(mode: &Mode, scheduler: &Scheduler, now: Timestamp) {
         );
     }
     // Nobody may be reading any more; the jobs run all the same.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    offer(std::io::stdout(), text.as_bytes());
 }
 
 fn next(job: &Job, due: Option<Timestamp>, now: Timestamp) -> String {
@@ -139,7 +137,7 @@ pub fn farewell(mode: &Mode, state: &State) {
         let running = state.running.len();
         let left =
             if running == 0 { String::new() } else { format!("; {running} running jobs go on") };
-        let _ = writeln!(std::io::stdout(), "ratd: stopped{left}");
+        offer(std::io::stdout(), format!("ratd: stopped{left}\n").as_bytes());
     }
 }
 

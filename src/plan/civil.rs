@@ -20,6 +20,38 @@ pub struct Span {
 pub trait Offsets: std::fmt::Debug + Send + Sync {
     /// The span that `instant` (seconds since 1970 UTC) falls into.
     fn span_at(&self, instant: i64) -> Span;
+
+    /// Up to when schedules that go by another clock than the machine's are passed over at `instant`; that
+    /// instant itself where they are not.
+    fn passed_over_until(&self, instant: i64) -> i64 {
+        instant
+    }
+}
+
+/// A zone beside the machine's own: while that shows an hour again, times named in this one are passed over, as
+/// by cronie.
+#[derive(Clone, Debug)]
+pub struct Beside<Z> {
+    /// The zone that schedules are read in.
+    pub zone: Z,
+    /// The machine's own.
+    pub own: Z,
+}
+
+impl<Z: Offsets> Offsets for Beside<Z> {
+    fn span_at(&self, instant: i64) -> Span {
+        self.zone.span_at(instant)
+    }
+
+    fn passed_over_until(&self, instant: i64) -> i64 {
+        const LONGEST_REPEATED: i64 = 3 * 3600;
+        let span = self.own.span_at(instant);
+        if span.begins == i64::MIN || instant - span.begins > LONGEST_REPEATED {
+            return instant;
+        }
+        let repeated = self.own.span_at(span.begins - 1).offset - span.offset;
+        if repeated <= LONGEST_REPEATED { instant.max(span.begins + repeated) } else { instant }
+    }
 }
 
 /// UTC itself, and any other zone that never changes.

@@ -64,6 +64,8 @@ pub struct Recipe {
     pub input: Option<Text>,
     /// Assignments in the order they were made; later ones win.
     pub environment: Assignments,
+    /// The uid that the owner must still have; `None` where only the name counts, as in a crontab.
+    pub uid: Option<u32>,
     /// Working directory; `None` is the owner's home (an entry) or `/` (a period job).
     pub directory: Option<Text>,
     /// File mode creation mask; `None` is the one that ratd has.

@@ -54,7 +54,7 @@ pub struct Calendar {
     pub months: u16,
     /// 0 (Sunday) to 6.
     pub weekdays: u8,
-    /// Which fields began with a star.
+    /// Which fields began with a star, and which clock counts.
     stars: u8,
 }
 
@@ -62,6 +62,8 @@ const MINUTE_STAR: u8 = 1;
 const HOUR_STAR: u8 = 2;
 const DAY_STAR: u8 = 4;
 const WEEKDAY_STAR: u8 = 8;
+const BY_THE_CLOCK: u8 = 16;
+const BY_THE_ZONE: u8 = 32;
 
 /// A clock that jumps forward by this much, or back by more, is taken for set anew: nothing is caught up or
 /// held back. (Vixie cron counts the minute that passes with the jump, hence the one-sided bound.)
@@ -100,10 +102,21 @@ impl Calendar {
         }
     }
 
+    /// The same times, by the clock whatever the fields say: for a cron that knows no other jobs.
+    pub fn by_the_clock(self) -> Calendar {
+        Calendar { stars: self.stars | BY_THE_CLOCK, ..self }
+    }
+
+    /// The same times, by what the clock of its zone shows when that changes, as cronie's `CRON_TZ`; when the
+    /// machine's clock is set, it still names its times.
+    pub fn by_its_zone(self) -> Calendar {
+        Calendar { stars: self.stars | BY_THE_ZONE, ..self }
+    }
+
     /// Vixie's "wildcard job": it goes by the clock, so that a change of the clock skips or repeats it.
     /// Any other job names its times and runs at each of them exactly once.
     pub fn is_wildcard(&self) -> bool {
-        self.stars & (MINUTE_STAR | HOUR_STAR) != 0
+        self.stars & (MINUTE_STAR | HOUR_STAR | BY_THE_CLOCK) != 0
     }
 
     /// Vixie's day rule: with both day fields restricted either may match; with a star in one, both must.
@@ -132,7 +145,15 @@ impl Calendar {
 
     /// The first due instant after `after` in `zone`.
     pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
-        next_in_zone(self, after.timestamp(), zone)
+        let due = next_in_zone(self, after.timestamp(), zone)?;
+        if self.stars & BY_THE_ZONE == 0 || self.is_wildcard() {
+            return Some(due);
+        }
+        let held = zone.passed_over_until(due.at.timestamp());
+        if held == due.at.timestamp() {
+            return Some(due);
+        }
+        self.next_after(DateTime::from_timestamp(held - 1, 0)?, zone)
     }
 
     /// The first minute from `from` on, both in minutes of civil time since 1970.
@@ -261,7 +282,7 @@ impl Readings for Calendar {
 
     #[inline]
     fn go_by_the_clock(&self) -> bool {
-        self.is_wildcard()
+        self.is_wildcard() || self.stars & BY_THE_ZONE != 0
     }
 
     #[inline]

@@ -60,6 +60,7 @@ impl Submission {
     pub fn recipe(&self) -> Recipe {
         Recipe {
             kind: Kind::At,
+            uid: None,
             command: self.script.clone(),
             input: None,
             environment: self.environment.clone(),

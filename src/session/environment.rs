@@ -76,6 +76,7 @@ mod tests {
         };
         let recipe = Recipe {
             kind,
+            uid: None,
             command: Text::default(),
             input: None,
             environment: texts(assignments).into(),

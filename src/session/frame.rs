@@ -159,6 +159,7 @@ mod tests {
             },
             recipe: Recipe {
                 kind: Kind::At,
+                uid: None,
                 command: Text(vec![b'x', 0xff]),
                 input: None,
                 environment: [(Text::from("A"), Text::from("1"))].into(),

@@ -51,6 +51,20 @@ impl Owner {
         Ok(Owner { login: login.to_owned(), home: Text(user.dir.into_os_string().into_vec()), ids })
     }
 
+    /// Refuses if the name has been given to somebody else since `uid` was written down.
+    pub fn check_uid(&self, uid: Option<u32>) -> Result<(), String> {
+        let now = match &self.ids {
+            Ids::Same => Uid::effective(),
+            Ids::Change { uid, .. } => *uid,
+        };
+        match uid {
+            Some(uid) if uid != now.as_raw() => {
+                Err(format!("{} is uid {now} now; this was queued by uid {uid}", self.login))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether this process is root and will become the user, be it root again.
     pub fn is_assumed_by_root(&self) -> bool {
         matches!(self.ids, Ids::Change { .. })

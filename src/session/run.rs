@@ -164,6 +164,7 @@ impl Session {
     /// Looks up the owner, and asks PAM.
     fn admit(&mut self) -> Result<(Owner, Environment), String> {
         let mut owner = Owner::look_up(&self.order.run.owner)?;
+        owner.check_uid(self.order.recipe.uid)?;
         match pam::admit(self.order.recipe.kind, &mut owner) {
             Ok(Admission::NotAsked) => {}
             Ok(Admission::Absent(why)) => self.do_without_pam(&why),
@@ -318,6 +319,8 @@ fn leave(report: &Report, claim: &Claim) {
             // Nobody wants a report whose directory is gone.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(_) if !short.output.0.is_empty() => short.output = Text::default(),
+            // A limit of the owner's that this root may not lift will never leave room.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return,
             Err(_) => {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);

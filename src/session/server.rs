@@ -26,8 +26,10 @@ pub const ARGUMENT: &str = "--fork-server";
 /// Where the fork server finds its socket.
 const SOCKET: i32 = 3;
 
-/// Not for it or its sessions: what is typed at ratd's terminal, and what tells ratd to reload.
-pub const IGNORED: &[Signal] = &[Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGPIPE];
+/// Not for it or its sessions: what is typed at ratd's terminal, what tells ratd to reload, and what is an error of
+/// a write anyway.
+pub const IGNORED: &[Signal] =
+    &[Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGPIPE, Signal::SIGXFSZ];
 
 /// ratd's end of a fork server.
 #[derive(Debug)]

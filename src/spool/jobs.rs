@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::paths::Paths;
-use crate::plan::civil::Offsets;
+use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Every, Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
@@ -16,6 +16,7 @@ use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect::{Dialect, ZoneRule};
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
@@ -87,6 +88,11 @@ impl Zones {
         Ok(zone)
     }
 
+    /// Lets UTC stand for a name that is no zone's.
+    fn set_utc(&mut self, name: &str) {
+        self.named.insert(name.to_owned(), Zone::utc());
+    }
+
     /// Whether a file changed since it was read.
     pub fn changed(&self) -> bool {
         self.identities.iter().any(|(path, identity)| Identity::of(path).ok() != *identity)
@@ -108,7 +114,10 @@ impl Zones {
 
     fn read(&mut self) {
         self.named.clear();
-        let places = [self.root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        let mut places = vec![self.root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        places.extend(
+            std::env::var("TZ").ok().map(|name| zoneinfo().join(name.trim_start_matches(':'))),
+        );
         self.identities = places.into_iter().map(identified).collect();
         self.local = Zone::local(&self.root).unwrap_or_else(|_| Zone::utc());
     }
@@ -135,6 +144,7 @@ pub fn of_crontab(
     text: &[u8],
     source: &Source,
     owner: Owner,
+    dialect: &'static Dialect,
     machine: &Machine,
     zones: &mut Zones,
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
@@ -143,11 +153,16 @@ pub fn of_crontab(
         Owner::Column => (Form::System, "root", Kind::SystemEntry),
         Owner::Single(name) => (Form::Single, name, Kind::Entry),
     };
-    let crontab = crontab::parse(text, form, &machine.seed(seed_owner));
+    let crontab = crontab::parse(text, form, &machine.seed(seed_owner), dialect);
     let mut diagnostics = crontab.diagnostics;
     for zone in &crontab.zones {
         if let Err(unknown) = zones.named(&zone.name) {
-            diagnostics.push(zone.unknown(unknown.to_string()));
+            diagnostics.push(if dialect.zone == ZoneRule::ByTheClock {
+                zones.set_utc(&zone.name);
+                zone.taken_for_utc(unknown.to_string())
+            } else {
+                zone.unknown(unknown.to_string())
+            });
         }
     }
     let mut names = Names::default();
@@ -159,7 +174,14 @@ pub fn of_crontab(
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
                 Ok(zone) => {
-                    rules.entry(entry.zone.clone()).or_insert_with(|| Arc::new(zone)).clone()
+                    let own = zones.local();
+                    let shared: Arc<dyn Offsets> =
+                        if entry.zone.is_some() && dialect.zone == ZoneRule::ByTheClock {
+                            Arc::new(Beside { zone, own })
+                        } else {
+                            Arc::new(zone)
+                        };
+                    rules.entry(entry.zone.clone()).or_insert(shared).clone()
                 }
                 Err(_) => continue,
             },
@@ -202,6 +224,7 @@ fn job_of_entry(
             command: entry.command,
             input: entry.input,
             environment: entry.environment,
+            uid: None,
             directory: None,
             umask: None,
             quiet: entry.flags.quiet,
@@ -245,6 +268,7 @@ pub fn of_anacrontab(
                 command: line.command,
                 input: None,
                 environment: line.environment,
+                uid: None,
                 directory: None,
                 umask: None,
                 quiet: false,

@@ -18,6 +18,8 @@ use crate::paths::Paths;
 use crate::plan::job::{Job, Source};
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::jobs::{Machine, Zones};
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect::{Dialect, Loss};
 
 /// Where users' crontabs are, under the root.
 const USERS: [&str; 3] = ["var/spool/cron/crontabs", "var/spool/cron", "etc/crontabs"];
@@ -64,13 +66,14 @@ pub struct Spool {
     files: BTreeMap<PathBuf, Option<Identity>>,
     machine: Machine,
     zones: Zones,
+    dialect: &'static Dialect,
     /// Names passed over, and whether that has been told.
     skipped: BTreeMap<PathBuf, bool>,
 }
 
 impl Spool {
     /// The system's places under the root: /etc/crontab, /etc/cron.d, the users' spools, /etc/anacrontab.
-    pub fn of_system(paths: &Paths) -> Spool {
+    pub fn of_system(paths: &Paths, dialect: &'static Dialect) -> Spool {
         let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
         let directory =
             |path, role| Place { path: paths.under_root(path), is_directory: true, role };
@@ -78,21 +81,22 @@ impl Spool {
             vec![file("etc/crontab", Role::System), directory("etc/cron.d", Role::System)];
         places.extend(USERS.map(|path| directory(path, Role::User)));
         places.push(file("etc/anacrontab", Role::Period));
-        Spool::new(places, paths)
+        Spool::new(places, paths, dialect)
     }
 
     /// One file, all of whose jobs run as `owner`.
-    pub fn of_file(path: &Path, owner: &str, paths: &Paths) -> Spool {
+    pub fn of_file(path: &Path, owner: &str, paths: &Paths, dialect: &'static Dialect) -> Spool {
         let role = Role::Single { owner: owner.to_owned() };
-        Spool::new(vec![Place { path: path.to_owned(), is_directory: false, role }], paths)
+        Spool::new(vec![Place { path: path.to_owned(), is_directory: false, role }], paths, dialect)
     }
 
-    fn new(places: Vec<Place>, paths: &Paths) -> Spool {
+    fn new(places: Vec<Place>, paths: &Paths, dialect: &'static Dialect) -> Spool {
         Spool {
             places,
             files: BTreeMap::new(),
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
+            dialect,
             skipped: BTreeMap::new(),
         }
     }
@@ -159,6 +163,7 @@ impl Spool {
             );
         }
         let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
+        let system = place.role == Role::System;
         let mut paths = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
@@ -166,7 +171,7 @@ impl Spool {
                 continue;
             }
             match entry.file_name().to_str() {
-                Some(name) if is_crontab_name(name) => paths.push(path),
+                Some(name) if self.dialect.is_crontab_name(name, system) => paths.push(path),
                 Some(name) if name.starts_with('.') => {}
                 Some(_) | None => {
                     self.skipped.entry(path).or_insert(false);
@@ -211,32 +216,34 @@ impl Spool {
         let source = Source(path.to_owned());
         let (jobs, diagnostics) = match role {
             Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
-            Role::User => jobs::of_crontab(
-                &text,
-                &source,
-                jobs::Owner::All(&owner),
-                &self.machine,
-                &mut self.zones,
-            ),
-            Role::System => jobs::of_crontab(
-                &text,
-                &source,
-                jobs::Owner::Column,
-                &self.machine,
-                &mut self.zones,
-            ),
-            Role::Single { .. } => jobs::of_crontab(
-                &text,
-                &source,
-                jobs::Owner::Single(&owner),
-                &self.machine,
-                &mut self.zones,
-            ),
+            Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
+            Role::System => self.of_crontab(&text, &source, jobs::Owner::Column),
+            Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let shown = path.display().to_string();
         let lines = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = lines.take(TOLD_PROBLEMS).collect();
         Ok((jobs, problems))
+    }
+
+    fn of_crontab(
+        &mut self,
+        text: &[u8],
+        source: &Source,
+        owner: jobs::Owner,
+    ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+        let read =
+            jobs::of_crontab(text, source, owner, self.dialect, &self.machine, &mut self.zones);
+        let (jobs, mut diagnostics) = read;
+        if self.dialect.unknown_users != Loss::File || !matches!(owner, jobs::Owner::Column) {
+            return (jobs, diagnostics);
+        }
+        let is_unknown = |job: &&Arc<Job>| matches!(User::from_name(&job.owner), Ok(None));
+        let Some(unknown) = jobs.iter().find(is_unknown) else { return (jobs, diagnostics) };
+        let cron = self.dialect.cron;
+        let message = format!("there is no user {}; for this {cron} uses no line", unknown.owner);
+        diagnostics.push(Diagnostic::error("E007", unknown.origin.line, 0..0, message));
+        (Vec::new(), diagnostics)
     }
 
     fn owner_of_spool_file(&self, path: &Path, name: &str) -> Result<User, Refusal> {
@@ -275,27 +282,6 @@ pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
     let parent = path.parent()?;
     let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
     path.file_name()?.to_str().filter(|_| is_users)
-}
-
-/// Whether a name in a directory of crontabs is one, and not what editors and package managers leave behind.
-fn is_crontab_name(name: &str) -> bool {
-    const LEFT_BEHIND: [&str; 10] = [
-        "~",
-        ".rpmsave",
-        ".rpmorig",
-        ".rpmnew",
-        ".swp",
-        ".bak",
-        ".orig",
-        ".cfsaved",
-        ".dpkg-new",
-        ".dpkg-tmp",
-    ];
-    !name.starts_with(['.', '#'])
-        && !name.starts_with("tmp.")
-        && !LEFT_BEHIND.iter().any(|end| name.ends_with(end))
-        && !name.contains(".dpkg-")
-        && !name.contains(".ucf-")
 }
 
 /// Reads an optional small file of names, one a line (`cron.allow`); `None` if there is none.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::plan::job::{Assignments, Period};
 use crate::plan::text::Text;
-use crate::syntax::crontab::lines;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::expression::{Word, is_blank, words};
 use crate::syntax::field::{Place, nearest};
+use crate::syntax::lines::lines;
 
 /// One parsed anacrontab.
 #[derive(Clone, Debug, Default)]

@@ -8,8 +8,10 @@ use crate::plan::job::Assignments;
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::dialect::{Dash, Dialect, FlagRule, Loss, Nul, ZoneRule};
 use crate::syntax::expression::{self, Word, is_blank, words};
 use crate::syntax::field::{self, Place};
+use crate::syntax::lines::{self, BYTE_ORDER_MARK, lines};
 use crate::syntax::seed::{Dice, Seed};
 
 /// One parsed crontab.
@@ -19,8 +21,12 @@ pub struct Crontab {
     pub entries: Vec<Entry>,
     /// What is wrong, or perhaps not as meant, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// The assignments, in the order of the file.
+    pub assignments: Vec<Assigned>,
     /// Every zone that `CRON_TZ` names, so that one that does not exist can be pointed at.
     pub zones: Vec<ZoneName>,
+    /// Something is wrong that costs all entries, in a dialect where that is so.
+    pub is_lost: bool,
 }
 
 /// One line that says when to run what.
@@ -48,6 +54,15 @@ pub struct Entry {
     pub random_delay: u32,
 }
 
+/// One assignment.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// Its line, from 1.
+    pub line: u32,
+    /// What the variable is set to.
+    pub value: Text,
+}
+
 /// BSD's flags between the schedule and the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -71,6 +86,12 @@ pub struct ZoneName {
 }
 
 impl ZoneName {
+    /// What to say if there is no such zone, and UTC takes its place.
+    pub fn taken_for_utc(&self, why: String) -> Diagnostic {
+        Diagnostic::warning("E022", self.line, self.columns.clone(), why)
+            .label("the entries below are read in UTC")
+    }
+
     /// What to say if there is no such zone.
     pub fn unknown(&self, why: String) -> Diagnostic {
         Diagnostic::error("E022", self.line, self.columns.clone(), why)
@@ -90,40 +111,32 @@ pub enum Form {
     Single,
 }
 
-/// The longest command: what execve takes as one argument, less its end.
-const LONGEST_COMMAND: usize = 128 * 1024 - 1;
-
-/// The most entries of a user's crontab, unless the user is root.
-const MOST_ENTRIES: usize = 10_000;
-
 /// The most that the environments of one file's entries may take, since each change makes another copy.
 const LARGEST_ENVIRONMENTS: usize = 64 << 20;
 
-/// The lines of a text without their ends; a byte order mark and a carriage return before the end of a line
-/// belong to no line's text. Columns of diagnostics are columns of these.
-pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let whole = text.strip_suffix(b"\n").unwrap_or(text);
-    let none = text.is_empty();
-    let lines = whole.split(|byte| *byte == b'\n').skip(usize::from(none));
-    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+/// Reads a crontab as a dialect does. Without one, a wrong line is left out and said, and all others stand.
+pub fn parse(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> Crontab {
+    let mut crontab = read(text, form, seed, dialect);
+    if crontab.is_lost {
+        crontab.entries.clear();
+    }
+    crontab
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Reads a crontab. A wrong line is left out and said; all others stand.
-pub fn parse(text: &[u8], form: Form, seed: &Seed) -> Crontab {
-    let mut reading = Reading::new(form, seed);
-    reading.check_text(text);
-    let mut count = 0;
-    for line in lines(text) {
-        count += 1;
-        if !reading.line(line, count) {
+/// The same, with every entry that can be read, even where something else costs all of them.
+pub fn read(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> Crontab {
+    let mut reading = Reading::new(form, seed, dialect);
+    if dialect.mends_text {
+        reading.check_text(text);
+    }
+    for line in lines::read(text, dialect) {
+        if !reading.line(&line) {
             break;
         }
     }
     reading.check_end(text);
     let mut crontab = reading.crontab;
+    crontab.is_lost = reading.lost;
     crontab.diagnostics.sort_by_key(|said| said.line);
     crontab
 }
@@ -132,7 +145,14 @@ pub fn parse(text: &[u8], form: Form, seed: &Seed) -> Crontab {
 struct Reading<'s> {
     form: Form,
     seed: &'s Seed,
+    dialect: &'static Dialect,
     crontab: Crontab,
+    /// Something was wrong that costs all entries.
+    lost: bool,
+    /// This is a last line without a newline, where that matters.
+    is_cut_off: bool,
+    /// What the limits count.
+    counted: Counted,
     zone: Option<String>,
     random_delay: u32,
     assigned: Vec<(Text, Text)>,
@@ -142,15 +162,35 @@ struct Reading<'s> {
     copied: usize,
 }
 
+#[derive(Default)]
+struct Counted {
+    /// Lines that should be entries.
+    entries: usize,
+    assignments: usize,
+    /// Lines that hold something.
+    lines: usize,
+    /// Bytes of comments and blanks since the last of these.
+    garbage: usize,
+}
+
 impl<'s> Reading<'s> {
-    fn new(form: Form, seed: &'s Seed) -> Reading<'s> {
+    fn new(form: Form, seed: &'s Seed, dialect: &'static Dialect) -> Reading<'s> {
+        let assigned = dialect.assigned.iter();
+        // A file of its own is a user's crontab everywhere else.
+        let form = if form == Form::Single && !dialect.is_rat() { Form::User } else { form };
         Reading {
             form,
             seed,
+            dialect,
             crontab: Crontab::default(),
+            lost: false,
+            is_cut_off: false,
+            counted: Counted::default(),
             zone: None,
             random_delay: 0,
-            assigned: Vec::new(),
+            assigned: assigned
+                .map(|(name, value)| (Text::from(*name), Text::from(*value)))
+                .collect(),
             environment: None,
             copied: 0,
         }
@@ -183,7 +223,7 @@ impl<'s> Reading<'s> {
     }
 
     fn check_end(&mut self, text: &[u8]) {
-        if !text.is_empty() && !text.ends_with(b"\n") {
+        if self.dialect.mends_text && !text.is_empty() && !text.ends_with(b"\n") {
             let (mut line, mut length) = (1, 0);
             for (number, text) in (1..).zip(lines(text)) {
                 (line, length) = (number, text.len());
@@ -197,28 +237,146 @@ impl<'s> Reading<'s> {
     }
 
     /// Reads one line; false if none shall be read after it.
-    fn line(&mut self, text: &[u8], line: u32) -> bool {
-        let start = text.iter().take_while(|byte| is_blank(**byte)).count();
-        if matches!(text.get(start), None | Some(b'#')) {
-            return true;
-        }
-        if let Some(at) = text.iter().position(|byte| *byte == 0) {
-            let message = "a line cannot hold a NUL byte".to_owned();
-            self.say(Diagnostic::error("E014", line, at..at + 1, message));
-            return true;
-        }
-        match assignment(text, start) {
-            Shape::Assignment { name, value, columns } => {
-                self.assign(&text[name], value, line, columns);
+    fn line(&mut self, line: &lines::Line<'_>) -> bool {
+        let mut text = line.text.as_ref();
+        loop {
+            let start = text.iter().take_while(|byte| is_blank(**byte)).count();
+            if matches!(text.get(start), None | Some(b'#')) {
+                self.counted.garbage += text.len() + 1;
+                return self.check_garbage(line.number, 0);
             }
-            Shape::BadValue { columns, why } => self.say(
-                Diagnostic::error("E019", line, columns, why.to_owned())
-                    .label("a quoted value is one quoted text and nothing else")
-                    .help("quote the whole value, or nothing of it"),
-            ),
-            Shape::Other => return self.entry(text, line, start),
+            if !self.check_garbage(line.number, start + 1) || !self.count_line(line.number) {
+                return false;
+            }
+            self.counted.garbage = 0;
+            let nul = text.iter().position(|byte| *byte == 0);
+            if let (Some(at), Nul::Error) = (nul, self.dialect.nul) {
+                let message = "a line cannot hold a NUL byte".to_owned();
+                self.say(Diagnostic::error("E014", line.number, at..at + 1, message));
+                return true;
+            }
+            self.is_cut_off = !line.is_ended && self.dialect.no_newline != Loss::Nothing;
+            if self.is_cut_off && nul.is_none() {
+                self.lose_last_line(text, line.number, start);
+                return false;
+            }
+            match self.statement(text, line.number, start) {
+                Next::Line => return true,
+                Next::Rest(at) => text = &text[at..],
+                Next::Nothing => return false,
+            }
+        }
+    }
+
+    #[cold]
+    fn lose_last_line(&mut self, text: &[u8], line: u32, start: usize) {
+        let cron = self.dialect.cron;
+        let message = format!("{cron} does not read a last line without a newline");
+        self.fail(Diagnostic::error("E008", line, start..text.len(), message));
+        self.lost |= self.dialect.no_newline == Loss::File;
+    }
+
+    /// An error, and what it costs.
+    fn fail(&mut self, error: Diagnostic) {
+        let cron = self.dialect.cron;
+        let error = match self.dialect.error {
+            Loss::File => error.help(format!("for this {cron} uses no line of the file")),
+            _ => error,
+        };
+        self.lost |= self.dialect.error == Loss::File;
+        self.say(error);
+    }
+
+    /// Whether there is not too much between two lines that hold something.
+    fn check_garbage(&mut self, line: u32, more: usize) -> bool {
+        let most = self.dialect.limits.garbage;
+        if most == 0 || self.form == Form::System || self.counted.garbage + more <= most {
+            return true;
+        }
+        let cron = self.dialect.cron;
+        let message = format!("{cron} takes at most {most} bytes of comments and blanks in a row");
+        self.lost = true;
+        self.say(
+            Diagnostic::error("E016", line, 0..0, message).help("no line of the file is used"),
+        );
+        false
+    }
+
+    /// Counts a line that holds something; false if it is one too many.
+    fn count_line(&mut self, line: u32) -> bool {
+        let limits = &self.dialect.limits;
+        self.counted.lines += 1;
+        let most = limits.lines.map(|(user, root)| if self.is_root() { root } else { user });
+        if let Some(most) = most.filter(|most| self.counted.lines > *most) {
+            let message = format!("{} reads at most {most} lines", self.dialect.cron);
+            let error = Diagnostic::error("E016", line, 0..0, message);
+            self.say(error.label("this line and those after it are not used"));
+            return false;
+        }
+        if limits.last_line != 0 && line > limits.last_line {
+            let message = format!("{} reads at most 10000 lines", self.dialect.cron);
+            self.fail(Diagnostic::error("E016", line, 0..0, message));
+            return false;
         }
         true
+    }
+
+    fn is_root(&self) -> bool {
+        self.seed.owner == "root"
+    }
+
+    /// Reads an assignment or an entry.
+    fn statement(&mut self, text: &[u8], line: u32, start: usize) -> Next {
+        let nul = text.iter().position(|byte| *byte == 0);
+        let end =
+            nul.unwrap_or(text.len()).min(start.saturating_add(self.dialect.limits.assignment));
+        let shape = if self.dialect.variables.is_empty() {
+            assignment(&text[..end], start, self.dialect)
+        } else {
+            one_word_assignment(text, start, self.dialect)
+        };
+        match shape {
+            Shape::Assignment { name, value, columns } => {
+                if !self.count_assignment(line) {
+                    return Next::Nothing;
+                }
+                self.assign(&text[name], value, line, columns);
+                nul.map_or(Next::Line, |at| Next::Rest(at + 1))
+            }
+            Shape::BadValue { columns, why } => {
+                self.fail(
+                    Diagnostic::error("E019", line, columns, why.to_owned())
+                        .label("a quoted value is one quoted text and nothing else")
+                        .help("quote the whole value, or nothing of it"),
+                );
+                Next::Line
+            }
+            Shape::NoValue { columns } => {
+                let message = "nothing follows the `=`".to_owned();
+                self.fail(Diagnostic::error("E019", line, columns, message));
+                Next::Line
+            }
+            Shape::Unknown => {
+                let message = format!("{} does not know this variable", self.dialect.cron);
+                self.fail(Diagnostic::error("E020", line, start..text.len(), message));
+                Next::Line
+            }
+            Shape::Other => self.entry(text, line, start),
+        }
+    }
+
+    fn count_assignment(&mut self, line: u32) -> bool {
+        let most = self.dialect.limits.assignments;
+        self.counted.assignments += 1;
+        if most == 0 || self.form == Form::System || self.counted.assignments <= most {
+            return true;
+        }
+        let message = format!("{} takes at most {most} assignments", self.dialect.cron);
+        self.lost = true;
+        self.say(
+            Diagnostic::error("E016", line, 0..0, message).help("no line of the file is used"),
+        );
+        false
     }
 
     fn assign(&mut self, name: &[u8], value: &[u8], line: u32, columns: Range<usize>) {
@@ -230,12 +388,20 @@ impl<'s> Reading<'s> {
             );
             self.say(Diagnostic::warning("W058", line, 0..columns.end, message));
         }
+        if self.dialect.without_effect.iter().any(|known| known.as_bytes() == name) {
+            let message = format!("{} leaves this variable as it is", self.dialect.cron);
+            self.say(Diagnostic::warning("W059", line, columns, message));
+            return;
+        }
         match name {
             b"CRON_TZ" => self.set_zone(value, line, columns),
-            b"RANDOM_DELAY" => self.set_random_delay(value, line, columns),
+            b"RANDOM_DELAY" if self.dialect.random_delay => {
+                self.set_random_delay(value, line, columns);
+            }
             _ => {}
         }
         let (name, value) = (Text(name.to_vec()), Text(value.to_vec()));
+        self.crontab.assignments.push(Assigned { line, value: value.clone() });
         match self.assigned.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => *old = value,
             None => self.assigned.push((name, value)),
@@ -247,6 +413,11 @@ impl<'s> Reading<'s> {
         let name = String::from_utf8_lossy(value).into_owned();
         if name.is_empty() {
             self.zone = None;
+            return;
+        }
+        if self.dialect.zone == ZoneRule::Ignored {
+            let message = format!("{} reads no schedule in another zone", self.dialect.cron);
+            self.say(Diagnostic::warning("W055", line, columns, message));
             return;
         }
         if self.crontab.zones.is_empty() {
@@ -261,7 +432,11 @@ impl<'s> Reading<'s> {
     }
 
     fn set_random_delay(&mut self, value: &[u8], line: u32, columns: Range<usize>) {
-        let minutes = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        let minutes = if self.dialect.is_rat() {
+            str::from_utf8(value).ok().and_then(|text| text.parse().ok())
+        } else {
+            leading_number(value)
+        };
         match minutes.filter(|minutes| *minutes <= 1440) {
             Some(minutes) => self.random_delay = minutes,
             None => {
@@ -274,18 +449,10 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// Reads an entry; false if the table is full.
-    fn entry(&mut self, text: &[u8], line: u32, start: usize) -> bool {
-        if self.form == Form::User
-            && self.seed.owner != "root"
-            && self.crontab.entries.len() >= MOST_ENTRIES
-        {
-            let message = format!("a crontab has at most {MOST_ENTRIES} entries");
-            self.say(
-                Diagnostic::error("E016", line, start..text.len(), message)
-                    .label("this line and those after it are not used"),
-            );
-            return false;
+    /// Reads an entry.
+    fn entry(&mut self, text: &[u8], line: u32, start: usize) -> Next {
+        if !self.count_entry(text, line, start) {
+            return Next::Nothing;
         }
         let Some(environment) = self.environment() else {
             let message = "the file's assignments and entries alternate too often".to_owned();
@@ -293,17 +460,51 @@ impl<'s> Reading<'s> {
                 Diagnostic::error("E016", line, start..text.len(), message)
                     .help("put the assignments above all entries"),
             );
-            return true;
+            return Next::Line;
         };
         let mut said = Vec::new();
-        let entry = Line { text, line, form: self.form, seed: self.seed }.read(start, &mut said);
+        let words = Line { text, line, form: self.form, seed: self.seed, dialect: self.dialect };
+        let entry = words.read(start, &mut said);
         let rejected = said.iter().any(|said| said.severity == Severity::Error);
-        self.crontab.diagnostics.append(&mut said);
-        if let Some(entry) = entry.filter(|_| !rejected) {
-            let (zone, random_delay) = (self.zone.clone(), self.random_delay);
-            self.crontab.entries.push(Entry { zone, random_delay, environment, ..entry });
+        for said in said {
+            if said.severity == Severity::Error { self.fail(said) } else { self.say(said) }
         }
-        true
+        let Some((mut entry, end)) = entry.filter(|_| !rejected) else { return Next::Line };
+        if self.is_cut_off && end.is_none() {
+            self.lose_last_line(text, line, start);
+            return Next::Nothing;
+        }
+        entry.zone = self.zone.clone();
+        entry.random_delay = self.random_delay;
+        entry.environment = environment;
+        if entry.zone.is_some()
+            && self.dialect.zone == ZoneRule::ByTheClock
+            && let Schedule::Calendar(calendar) = &mut entry.schedule
+        {
+            *calendar = calendar.by_its_zone();
+        }
+        self.crontab.entries.push(entry);
+        end.map_or(Next::Line, Next::Rest)
+    }
+
+    /// Counts an entry; false if the table is full.
+    fn count_entry(&mut self, text: &[u8], line: u32, start: usize) -> bool {
+        let (most, loss) = self.dialect.limits.entries;
+        self.counted.entries += 1;
+        // Only rat's own count leaves out those that are wrong.
+        let count = match loss {
+            Loss::File => self.counted.entries,
+            _ => self.crontab.entries.len() + 1,
+        };
+        let bounded = self.form == Form::User && (self.dialect.limits.of_root || !self.is_root());
+        if most == 0 || !bounded || count <= most {
+            return true;
+        }
+        let message = format!("a crontab has at most {most} entries");
+        let error = Diagnostic::error("E016", line, start..text.len(), message);
+        self.lost |= loss == Loss::File;
+        self.say(error.label("this line and those after it are not used"));
+        false
     }
 
     /// What an entry here is given; `None` if all the copies have grown too large.
@@ -320,18 +521,32 @@ impl<'s> Reading<'s> {
     }
 }
 
+/// Where reading goes on.
+enum Next {
+    /// In the next line.
+    Line,
+    /// Behind this byte of the line.
+    Rest(usize),
+    /// Nowhere.
+    Nothing,
+}
+
 /// What a line that is no comment looks like.
 enum Shape<'t> {
     Assignment { name: Range<usize>, value: &'t [u8], columns: Range<usize> },
     BadValue { columns: Range<usize>, why: &'static str },
+    NoValue { columns: Range<usize> },
+    Unknown,
     Other,
 }
 
 /// Vixie's state machine: a name without blanks or in quotes, `=`, and a value that is one quoted text or
 /// the rest of the line without the blanks around it.
-fn assignment(text: &[u8], start: usize) -> Shape<'_> {
+fn assignment<'t>(text: &'t [u8], start: usize, dialect: &Dialect) -> Shape<'t> {
     let skip = |from: usize| from + text[from..].iter().take_while(|byte| is_space(**byte)).count();
-    let (name, after) = match text[start] {
+    let Some(first) = text.get(start).copied() else { return Shape::Other };
+    let quoted = matches!(first, b'"' | b'\'');
+    let (name, after) = match first {
         quote @ (b'"' | b'\'') => match text[start + 1..].iter().position(|byte| *byte == quote) {
             Some(length) => (start + 1..start + 1 + length, start + length + 2),
             None => return Shape::Other,
@@ -343,25 +558,75 @@ fn assignment(text: &[u8], start: usize) -> Shape<'_> {
         }
     };
     let equals = skip(after);
-    if text.get(equals) != Some(&b'=') {
+    let odd_name = !dialect.is_rat() && quoted && text[name.clone()].contains(&b'=');
+    if text.get(equals) != Some(&b'=') || odd_name {
         return Shape::Other;
     }
     let from = skip(equals + 1);
-    let end = from + text[from..].trim_ascii_end().len();
+    let end = from + trimmed(&text[from..]).len();
     let Some(quote @ (b'"' | b'\'')) = text.get(from) else {
+        if from == end && !dialect.empty_values {
+            return Shape::NoValue { columns: equals..equals + 1 };
+        }
         return Shape::Assignment { name, value: &text[from..end], columns: from..end };
     };
     match text[from + 1..end].iter().position(|byte| byte == quote) {
         Some(length) if from + length + 2 == end => {
             let columns = from + 1..end - 1;
-            Shape::Assignment { name, value: &text[columns.clone()], columns }
+            let value = &text[columns.clone()];
+            let value = if dialect.strips_quoted { stripped(value) } else { value };
+            Shape::Assignment { name, value, columns }
         }
+        // Elsewhere such a line is an entry, and hardly ever one that can be read.
+        Some(_) | None if !dialect.is_rat() => Shape::Other,
         Some(length) => Shape::BadValue {
             columns: from + length + 2..end,
             why: "something follows the closing quote of the value",
         },
         None => Shape::BadValue { columns: from..end, why: "the value's quote is never closed" },
     }
+}
+
+/// Without blanks at the end, and without a pair of quotes around the rest.
+fn stripped(value: &[u8]) -> &[u8] {
+    match trimmed(value) {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        value => value,
+    }
+}
+
+fn trimmed(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().rev().take_while(|byte| is_space(**byte)).count();
+    &text[..text.len() - spaces]
+}
+
+/// An assignment in one word to one of the variables that a dialect knows; any other word with a `=` in it is
+/// meant as one, unless enough words follow to make an entry of them.
+fn one_word_assignment<'t>(text: &'t [u8], start: usize, dialect: &Dialect) -> Shape<'t> {
+    let text = &text[..text.iter().position(|byte| *byte == b'#').unwrap_or(text.len())];
+    let Some(word) = words(text, 0, start).next() else { return Shape::Other };
+    let Some(equals) = word.text.iter().position(|byte| *byte == b'=') else { return Shape::Other };
+    let (name, from) = (start..start + equals, start + equals + 1);
+    if !dialect.variables.iter().any(|known| known.as_bytes() == &text[name.clone()]) {
+        let is_entry = words(text, 0, start).nth(5).is_some() || word.text[0] == b'@';
+        return if is_entry { Shape::Other } else { Shape::Unknown };
+    }
+    let columns = from..word.columns().end;
+    Shape::Assignment { name, value: &text[columns.clone()], columns }
+}
+
+/// C's strtol: what number a text begins with.
+fn leading_number(text: &[u8]) -> Option<u32> {
+    let spaces = text.iter().take_while(|byte| is_space(**byte)).count();
+    let text = text[spaces..].strip_prefix(b"+").unwrap_or(&text[spaces..]);
+    if text.starts_with(b"-") {
+        return None;
+    }
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    str::from_utf8(&text[..digits]).ok().and_then(|digits| match digits {
+        "" => Some(0),
+        digits => digits.parse().ok(),
+    })
 }
 
 /// What C calls a space.
@@ -375,51 +640,37 @@ struct Line<'t> {
     line: u32,
     form: Form,
     seed: &'t Seed,
+    dialect: &'static Dialect,
 }
 
 impl Line<'_> {
-    /// The entry, without what the lines above add to it. What is wrong is added to `said`.
-    fn read(&self, start: usize, said: &mut Vec<Diagnostic>) -> Option<Entry> {
+    /// The entry, without what the lines above add to it, and where its line ends if that is not at the end.
+    /// What is wrong is added to `said`.
+    fn read(&self, start: usize, said: &mut Vec<Diagnostic>) -> Option<(Entry, Option<usize>)> {
         let mut flags = Flags::default();
         let mut at = start;
-        if self.text[at] == b'-' {
+        if self.text[at] == b'-' && self.dash(start, said)? {
             flags.quiet = true;
             at += 1;
-            self.check_dash(start, said);
         }
         let count = self.count_fields(at, said)?;
         at += self.text[at..].iter().take_while(|byte| is_blank(**byte)).count();
-        let written = at..self.after_words(at, count);
+        let (fields, rest) = self.uncommented(at, count);
+        let written = at..fields.after_words(at, count);
         at = written.end;
         let mut user = None;
         if self.form == Form::System {
-            let word = self.word_or_complain(at, "a user and a command", said)?;
+            let word = rest.word_or_complain(at, "a user and a command", said)?;
             self.check_user(word, said);
             user = Some(String::from_utf8_lossy(word.text).into_owned());
             at = word.columns().end;
         }
-        while let Some(word) = words(self.text, self.line, at).next() {
-            if !is_flags(word.text) {
-                break;
-            }
-            flags.mail_on_failure_only |= word.text.contains(&b'n');
-            flags.quiet |= word.text.contains(&b'q');
-            flags.single |= word.text.contains(&b's');
-            at = word.columns().end;
-        }
-        let first = self.word_or_complain(at, "a command", said)?;
-        let schedule = self.schedule(written.clone(), count, user.as_deref(), said);
-        self.check_command(first, count, said);
-        let (command, input) = split(&self.text[first.place.column..]);
-        if command.0.len() > LONGEST_COMMAND {
-            let message = format!("a command has at most {LONGEST_COMMAND} bytes");
-            let columns = first.place.column..self.text.len();
-            said.push(
-                Diagnostic::error("E015", self.line, columns, message)
-                    .help("put it into a script and name that here"),
-            );
-        }
-        Some(Entry {
+        at = rest.flags(at, &mut flags, said)?;
+        let first = rest.command(at, count, said)?;
+        let schedule = fields.schedule(written.clone(), count, user.as_deref(), said);
+        rest.check_command(first, count, said);
+        let (command, input, end) = rest.split_command(first.place.column, said);
+        let entry = Entry {
             line: self.line,
             user,
             schedule: schedule?,
@@ -430,7 +681,123 @@ impl Line<'_> {
             environment: Arc::from([]),
             flags,
             random_delay: 0,
-        })
+        };
+        Some((entry, end))
+    }
+
+    /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
+    fn dash(&self, at: usize, said: &mut Vec<Diagnostic>) -> Option<bool> {
+        let privileged = self.form == Form::System || self.seed.owner == "root";
+        let word_follows = self.text.get(at + 1).is_some_and(|byte| !is_blank(*byte));
+        match self.dialect.dash {
+            Dash::Quiet => {
+                self.check_dash(at, said);
+                Some(true)
+            }
+            Dash::QuietForRoot if privileged && word_follows => Some(true),
+            Dash::QuietForRoot => {
+                let message = if privileged {
+                    "a schedule must follow the `-` without a blank".to_owned()
+                } else {
+                    "only root may keep a start out of the log".to_owned()
+                };
+                said.push(Diagnostic::error("E010", self.line, at..at + 1, message));
+                None
+            }
+            Dash::Error => Some(false),
+        }
+    }
+
+    /// The line as its schedule is read, and as what follows that is: where a `#` cuts lines, a command after a
+    /// nickname is taken from the whole one.
+    fn uncommented(&self, at: usize, count: usize) -> (Line<'_>, Line<'_>) {
+        let hash = self.text.iter().position(|byte| *byte == b'#' && self.dialect.hash_cuts);
+        let cut = Line { text: &self.text[..hash.unwrap_or(self.text.len())], ..*self };
+        let two_words = words(cut.text, self.line, at).nth(1).is_some();
+        let rest = if count == 1 && two_words { self.text } else { cut.text };
+        let rest = if self.dialect.hash_cuts && count != 1 {
+            &rest[..rest.len() - rest.iter().rev().take_while(|byte| is_blank(**byte)).count()]
+        } else {
+            rest
+        };
+        (Line { ..cut }, Line { text: rest, ..*self })
+    }
+
+    /// Reads the flags before the command, and tells where they end.
+    fn flags(&self, mut at: usize, flags: &mut Flags, said: &mut Vec<Diagnostic>) -> Option<usize> {
+        while let Some(word) = words(self.text, self.line, at).next() {
+            match self.dialect.flags {
+                FlagRule::All if is_flags(word.text) => {}
+                FlagRule::OneN if word.text[0] == b'-' => {
+                    let whole = word.columns().end < self.text.len();
+                    if word.text != b"-n" || flags.mail_on_failure_only || !whole {
+                        let message = format!("{} knows one `-n` here", self.dialect.cron);
+                        said.push(Diagnostic::error("E010", self.line, word.columns(), message));
+                        return None;
+                    }
+                }
+                FlagRule::All | FlagRule::OneN | FlagRule::None => break,
+            }
+            flags.mail_on_failure_only |= word.text.contains(&b'n');
+            flags.quiet |= word.text.contains(&b'q');
+            flags.single |= word.text.contains(&b's');
+            at = word.columns().end;
+        }
+        Some(at)
+    }
+
+    /// The first word of the command. Where there may be none, it is empty.
+    fn command(&self, at: usize, count: usize, said: &mut Vec<Diagnostic>) -> Option<Word<'_>> {
+        let system = self.form == Form::System;
+        if !self.dialect.empty_commands || words(self.text, self.line, 0).nth(count - 1).is_none() {
+            return self.word_or_complain(at, "a command", said);
+        }
+        if system && at >= self.text.len() {
+            said.push(self.too_short("a command"));
+            return None;
+        }
+        let column = at + usize::from(system);
+        if system && self.dialect.blank_commands {
+            return Some(Word {
+                text: &self.text[column..],
+                place: Place { line: self.line, column },
+            });
+        }
+        let place = Place { line: self.line, column: self.text.len() };
+        let none = Word { text: &self.text[self.text.len()..], place };
+        Some(words(self.text, self.line, at).next().unwrap_or(none))
+    }
+
+    /// The command from `column` on and its standard input, and where the line goes on after a NUL.
+    fn split_command(
+        &self,
+        column: usize,
+        said: &mut Vec<Diagnostic>,
+    ) -> (Text, Option<Text>, Option<usize>) {
+        let text = &self.text[column..];
+        let nul = text.iter().position(|byte| *byte == 0);
+        let mut text = &text[..nul.unwrap_or(text.len())];
+        let (longest, is_cut) = self.dialect.longest_command;
+        if is_cut && text.len() > longest {
+            let columns = column + longest..column + text.len();
+            let message = format!("{} cuts commands after {longest} bytes", self.dialect.cron);
+            said.push(Diagnostic::warning("W059", self.line, columns, message));
+            text = &text[..longest];
+        }
+        let (command, input) = if self.dialect.percent {
+            split(text, self.dialect.unescapes)
+        } else {
+            (Text(text.to_vec()), None)
+        };
+        let length = if self.dialect.is_rat() { command.0.len() } else { text.len() };
+        if length > longest {
+            let message = format!("a command has at most {longest} bytes");
+            said.push(
+                Diagnostic::error("E015", self.line, column..self.text.len(), message)
+                    .help("put it into a script and name that here"),
+            );
+        }
+        (command, input, nul.map(|at| column + at + 1))
     }
 
     /// How many words the schedule has: one for a nickname, else five or seven.
@@ -439,6 +806,9 @@ impl Line<'_> {
         let first = words.next();
         if first.is_some_and(|word| word.text.starts_with(b"@")) {
             return Some(1);
+        }
+        if !self.dialect.is_rat() {
+            return Some(5);
         }
         let fields: Vec<Word<'_>> = first
             .into_iter()
@@ -542,14 +912,14 @@ impl Line<'_> {
             })
         };
         match count {
-            1 => expression::nickname(next(), said),
+            1 => expression::nickname(next(), self.dialect, said),
             7 => {
                 let words = [(); 7].map(|()| next());
                 expression::seven(words, &mut dice, said)
             }
             _ => {
                 let words = [(); 5].map(|()| next());
-                expression::five(words, &mut dice, said).map(Schedule::Calendar)
+                expression::five(words, self.dialect, &mut dice, said).map(Schedule::Calendar)
             }
         }
     }
@@ -568,7 +938,7 @@ impl Line<'_> {
     }
 
     fn check_user(&self, user: Word<'_>, said: &mut Vec<Diagnostic>) {
-        if user.text[0] == b'*' {
+        if user.text[0] == b'*' && !self.dialect.star_commands {
             said.push(self.star_too_many(user, 5));
         } else if user.text.iter().any(|byte| b"/=;|&<>()[]{}'\"`~%!?".contains(byte))
             || COMMANDS.iter().any(|command| command.as_bytes() == user.text)
@@ -597,7 +967,10 @@ impl Line<'_> {
 
     fn check_command(&self, first: Word<'_>, count: usize, said: &mut Vec<Diagnostic>) {
         let text = &self.text[first.place.column..];
-        if first.text[0] == b'*' && count != 1 {
+        // Where a nickname stands in for the fields, only Vixie's kinds take this for a field too many.
+        let is_field = count != 1 || !self.dialect.is_rat();
+        let has_user = self.form == Form::System && !self.dialect.is_rat();
+        if first.text.starts_with(b"*") && is_field && !has_user && !self.dialect.star_commands {
             said.push(self.star_too_many(first, count));
             return;
         }
@@ -612,10 +985,10 @@ impl Line<'_> {
                 );
             }
         }
-        if let Some(at) = unescaped_percent(text) {
+        if let Some(at) = unescaped_percent(text).filter(|_| self.dialect.percent) {
             self.check_percent(first.place.column, at, said);
         }
-        if text.ends_with(b"\\") {
+        if text.ends_with(b"\\") && !self.dialect.joins_lines {
             let end = self.text.len();
             let message = "the next line is not joined to this one".to_owned();
             said.push(
@@ -638,7 +1011,7 @@ impl Line<'_> {
                     .label("everything after this is fed to the command as input")
                     .help("write `\\%`"),
             );
-        } else if command.windows(2).any(|two| two == b"\\\\") {
+        } else if command.windows(2).any(|two| two == b"\\\\") && self.dialect.is_rat() {
             let message = "`\\\\` stays two backslashes before a `%`".to_owned();
             said.push(
                 Diagnostic::warning("W056", self.line, columns, message)
@@ -704,14 +1077,14 @@ fn is_date_format(command: &[u8]) -> bool {
     rest.contains(&b'+') && !rest.iter().any(|byte| b";|&)`".contains(byte))
 }
 
-/// Command and standard input. In the command `\%` is `%` and every other backslash stays; in the input `%`
-/// is a newline too, and the last line is ended if it is not.
-fn split(text: &[u8]) -> (Text, Option<Text>) {
+/// Command and standard input. In the command `\%` is `%` and every other backslash stays, unless `\\` is one of
+/// them; in the input `%` is a newline too, and the last line is ended if it is not.
+fn split(text: &[u8], unescapes: bool) -> (Text, Option<Text>) {
     let end = unescaped_percent(text);
     let mut command = Vec::with_capacity(end.unwrap_or(text.len()));
     let mut escaped = false;
     for byte in &text[..end.unwrap_or(text.len())] {
-        if escaped && *byte == b'%' {
+        if escaped && (*byte == b'%' || (unescapes && *byte == b'\\')) {
             command.pop();
         }
         command.push(*byte);

@@ -21,6 +21,9 @@ const WEEKDAYS: [&str; 7] =
 
 /// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month and also on every Friday.`
 pub fn calendar(calendar: &Calendar) -> String {
+    if calendar.minutes == 0 || calendar.hours == 0 || calendar.months == 0 {
+        return "Never: one of the fields selects nothing.".to_owned();
+    }
     if calendar.is_never_due() {
         return "Never: no month that is selected has such a day.".to_owned();
     }

@@ -3,6 +3,7 @@
 
 use crate::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::dialect::{Dialect, Fields};
 use crate::syntax::field::{
     self, DAY, Field, HOUR, MINUTE, MONTH, Place, SECOND, Unit, WEEKDAY, YEAR,
 };
@@ -42,17 +43,23 @@ impl Word<'_> {
 }
 
 /// A schedule that stands alone, with every warning about it.
-pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn parse(
+    text: &str,
+    seed: &Seed,
+    dialect: &'static Dialect,
+) -> Result<(Schedule, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut found = words(text.as_bytes(), 1, 0);
     let words = [(); 8].map(|()| found.next());
     let mut dice = Dice::new(seed, text.trim().as_bytes());
     let mut said = Vec::new();
     let schedule = match words {
-        [Some(word), None, ..] if word.text.starts_with(b"@") => nickname(word, &mut said),
+        [Some(word), None, ..] if word.text.starts_with(b"@") => nickname(word, dialect, &mut said),
         [Some(a), Some(b), Some(c), Some(d), Some(e), None, ..] => {
-            five([a, b, c, d, e], &mut dice, &mut said).map(Schedule::Calendar)
+            five([a, b, c, d, e], dialect, &mut dice, &mut said).map(Schedule::Calendar)
         }
-        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f), Some(g), None] => {
+        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f), Some(g), None]
+            if dialect.is_rat() =>
+        {
             seven([a, b, c, d, e, f, g], &mut dice, &mut said)
         }
         [_, _, _, _, _, Some(sixth), None, None] => {
@@ -76,8 +83,12 @@ pub fn parse(text: &str, seed: &Seed) -> Result<(Schedule, Vec<Diagnostic>), Vec
 }
 
 /// A schedule that stands alone; the first error, if it is not one.
-pub fn schedule(text: &str, seed: &Seed) -> Result<Schedule, Diagnostic> {
-    parse(text, seed).map(|(schedule, _)| schedule).map_err(|said| {
+pub fn schedule(
+    text: &str,
+    seed: &Seed,
+    dialect: &'static Dialect,
+) -> Result<Schedule, Diagnostic> {
+    parse(text, seed, dialect).map(|(schedule, _)| schedule).map_err(|said| {
         let error = said.iter().position(|said| said.severity == Severity::Error);
         said.into_iter().nth(error.unwrap_or(0)).unwrap_or_else(|| {
             Diagnostic::error("E001", 1, 0..text.len(), "no schedule".to_owned())
@@ -103,10 +114,16 @@ pub fn is_blank(byte: u8) -> bool {
 }
 
 /// What `@word` stands for. An error about it is added to `said`, as are warnings.
-pub fn nickname(word: Word<'_>, said: &mut Vec<Diagnostic>) -> Option<Schedule> {
+pub fn nickname(
+    word: Word<'_>,
+    dialect: &'static Dialect,
+    said: &mut Vec<Diagnostic>,
+) -> Option<Schedule> {
     let line = word.place.line;
-    let lower = word.text.to_ascii_lowercase();
-    let fields = NICKNAMES.iter().find(|(name, _)| name.as_bytes() == lower);
+    let more = dialect.more_nicknames;
+    let lower = if more { word.text.to_ascii_lowercase() } else { word.text.to_vec() };
+    let known = &NICKNAMES[..NICKNAMES.len() - usize::from(!more)];
+    let fields = known.iter().find(|(name, _)| name.as_bytes() == lower);
     if lower != word.text && (fields.is_some() || lower == b"@reboot") {
         let message = format!("other crons know \"{}\" only in lower case", word.shown());
         said.push(Diagnostic::warning("W051", line, word.columns(), message));
@@ -122,7 +139,8 @@ pub fn nickname(word: Word<'_>, said: &mut Vec<Diagnostic>) -> Option<Schedule> 
     let mut fields = words(fields.as_bytes(), line, 0);
     let fields = [(); 5].map(|()| fields.next());
     let [Some(a), Some(b), Some(c), Some(d), Some(e)] = fields else { return None };
-    five([a, b, c, d, e], &mut Dice::new(&seed, &[]), &mut Vec::new()).map(Schedule::Calendar)
+    five([a, b, c, d, e], dialect, &mut Dice::new(&seed, &[]), &mut Vec::new())
+        .map(Schedule::Calendar)
 }
 
 #[cold]
@@ -152,19 +170,46 @@ pub fn six_fields(sixth: Word<'_>) -> Diagnostic {
 /// Minute, hour, day, month, weekday. Errors and warnings are added to `said`; `None` if there was an error.
 pub fn five(
     words: [Word<'_>; 5],
+    dialect: &'static Dialect,
     dice: &mut Dice<'_>,
     said: &mut Vec<Diagnostic>,
 ) -> Option<Calendar> {
     let [minute, hour, day, month, weekday] = words;
     // All five are read even if one is wrong, so that one look shows all that is to be mended.
-    let minutes = one(minute, &MINUTE, dice, said);
-    let hours = one(hour, &HOUR, dice, said);
-    let days = one(day, &DAY, dice, said);
-    let months = one(month, &MONTH, dice, said);
-    let weekdays = one(weekday, &WEEKDAY, dice, said);
-    let calendar = calendar(minutes?, hours?, days?, months?, weekdays?);
+    let minutes = one(minute, &MINUTE, dialect.fields, dice, said);
+    let hours = one(hour, &HOUR, dialect.fields, dice, said);
+    let days = one(day, &DAY, dialect.fields, dice, said);
+    let months = one(month, &MONTH, dialect.fields, dice, said);
+    let weekdays = one(weekday, &WEEKDAY, dialect.fields, dice, said);
+    let (minutes, hours, days, months, weekdays) = (minutes?, hours?, days?, months?, weekdays?);
+    let calendar = if dialect.fields == Fields::Ring {
+        let saturday = (months.bits & 1) << 6;
+        let months = Field { bits: months.bits & !1, ..months };
+        let weekdays = Field { bits: weekdays.bits | saturday, ..weekdays };
+        let (days, weekdays) = restricted(days, weekdays);
+        calendar(minutes, hours, days, months, weekdays)
+    } else {
+        calendar(minutes, hours, days, months, weekdays)
+    };
     check_days(&calendar, day, weekday, said);
-    Some(calendar)
+    if !dialect.is_rat() {
+        // What would help is not known there.
+        let about_months = |said: &&mut Diagnostic| ["W034", "W035"].contains(&said.code);
+        said.iter_mut().filter(about_months).for_each(|said| said.help = None);
+    }
+    Some(if dialect.by_the_clock { calendar.by_the_clock() } else { calendar })
+}
+
+/// Where what counts is whether a day field leaves anything out, and not how it begins: with one that leaves
+/// nothing out, the other; with two that do, either. A ring of days has a day 0, which only `*` fills.
+fn restricted(days: Field, weekdays: Field) -> (Field, Field) {
+    let all_days = days.bits == u64::from(u32::MAX);
+    let all_weekdays = weekdays.bits == u64::from(ALL_WEEKDAYS);
+    let either = all_days == all_weekdays && !all_days;
+    (
+        Field { bits: days.bits & u64::from(ALL_DAYS), star: !either && all_days },
+        Field { star: !either && all_weekdays, ..weekdays },
+    )
 }
 
 fn calendar(minutes: Field, hours: Field, days: Field, months: Field, weekdays: Field) -> Calendar {
@@ -184,10 +229,13 @@ fn calendar(minutes: Field, hours: Field, days: Field, months: Field, weekdays: 
 fn one(
     word: Word<'_>,
     unit: &'static Unit,
+    fields: Fields,
     dice: &mut Dice<'_>,
     said: &mut Vec<Diagnostic>,
 ) -> Option<Field> {
-    field::parse(word.text, unit, word.place, dice, said).map_err(|error| said.push(error)).ok()
+    field::parse(word.text, unit, word.place, fields, dice, said)
+        .map_err(|error| said.push(error))
+        .ok()
 }
 
 const ALL_DAYS: u32 = !1;
@@ -199,8 +247,15 @@ fn check_days(calendar: &Calendar, day: Word<'_>, weekday: Word<'_>, said: &mut 
     let stars = calendar.stars();
     let both = day.columns().start..weekday.columns().end;
     if calendar.is_never_due() {
-        let message = "no month that is selected has such a day".to_owned();
+        let empty = calendar.minutes == 0 || calendar.hours == 0 || calendar.months == 0;
+        let empty = empty || calendar.weekdays == 0 || calendar.days == 0;
+        let message = match empty {
+            true => "one of the fields selects nothing".to_owned(),
+            false => "no month that is selected has such a day".to_owned(),
+        };
         said.push(Diagnostic::warning("E009", line, both, message).label("this never fires"));
+    } else if let Some(warning) = check_months(calendar, day) {
+        said.push(warning);
     } else if calendar.days_are_alternatives() {
         let message = "both day fields are set: either of them may match".to_owned();
         said.push(
@@ -219,6 +274,36 @@ fn check_days(calendar: &Calendar, day: Word<'_>, weekday: Word<'_>, said: &mut 
     }
 }
 
+/// Days that not every month has, where they are all that is selected.
+fn check_months(calendar: &Calendar, day: Word<'_>) -> Option<Diagnostic> {
+    const ALL_MONTHS: u16 = 0x1ffe;
+    let first = calendar.days.trailing_zeros();
+    let of_days = calendar.weekdays == ALL_WEEKDAYS && !calendar.days_are_alternatives();
+    if !of_days || !(29..32).contains(&first) {
+        return None;
+    }
+    let columns = day.columns();
+    let line = day.place.line;
+    if calendar.months == 1 << 2 {
+        let message = "29 February comes only in leap years".to_owned();
+        return Some(
+            Diagnostic::warning("W035", line, columns, message)
+                .help("for the end of every February write `L`"),
+        );
+    }
+    if calendar.months != ALL_MONTHS {
+        return None;
+    }
+    let which = match first {
+        31 => "seven months have a 31st",
+        30 => "February has no 30th",
+        _ => "February has a 29th only in leap years",
+    };
+    let message = format!("not every month has this day: {which}");
+    let warning = Diagnostic::warning("W034", line, columns, message);
+    Some(warning.help("for the last day of every month write `L`"))
+}
+
 /// Second, minute, hour, day, month, weekday, year, with crontab's weekday numbers and day rule.
 pub fn seven(
     words: [Word<'_>; 7],
@@ -226,12 +311,12 @@ pub fn seven(
     said: &mut Vec<Diagnostic>,
 ) -> Option<Schedule> {
     let [second, minute, hour, day, month, weekday, year] = words;
-    let seconds = one(second, &SECOND, dice, said);
-    let minutes = one(minute, &MINUTE, dice, said);
-    let hours = one(hour, &HOUR, dice, said);
-    let days = one(day, &DAY, dice, said);
-    let months = one(month, &MONTH, dice, said);
-    let weekdays = one(weekday, &WEEKDAY, dice, said);
+    let seconds = one(second, &SECOND, Fields::Rat, dice, said);
+    let minutes = one(minute, &MINUTE, Fields::Rat, dice, said);
+    let hours = one(hour, &HOUR, Fields::Rat, dice, said);
+    let days = one(day, &DAY, Fields::Rat, dice, said);
+    let months = one(month, &MONTH, Fields::Rat, dice, said);
+    let weekdays = one(weekday, &WEEKDAY, Fields::Rat, dice, said);
     let years = field::years(year.text, year.place, dice, said).map_err(|error| said.push(error));
     let (seconds, minutes, hours, years) = (seconds?, minutes?, hours?, years.ok()?);
     let calendar = calendar(minutes, hours, days?, months?, weekdays?);

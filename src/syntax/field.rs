@@ -1,7 +1,8 @@
 //! One field of a schedule: `*/5`, `mon-fri`, `0~30`. Knows its numbers, names and forms, and what to write
 //! instead of a wrong one; not how fields make a schedule.
 
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::dialect::{Fields, Vixie};
 use crate::syntax::seed::Dice;
 
 /// What a field counts.
@@ -88,16 +89,26 @@ pub fn parse(
     text: &[u8],
     unit: &'static Unit,
     place: Place,
+    fields: Fields,
     dice: &mut Dice<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Field, Diagnostic> {
-    if text == b"*" {
+    if text == b"*" && fields != Fields::Ring {
         let all = Item::Values { from: unit.first, to: unit.top, step: 1 };
         return Ok(Field { bits: all.bits(), star: true });
     }
     let mut bits = 0;
-    let mut reader = Reader { text, at: 0, unit, place, dice, warnings };
-    reader.items(&mut |item| bits |= item.bits())?;
+    let mut reader = Reader { text, at: 0, unit, place, fields, dice, warnings };
+    let read = reader.items(&mut |item| bits |= item.bits());
+    match (read, fields) {
+        (Err(wrong), Fields::Ring) => {
+            // The error is logged, and what was filled before it is what the entry has.
+            let severity = Severity::Warning;
+            warnings.push(Diagnostic { severity, ..wrong }.help("busybox's cron runs this anyway"));
+        }
+        (Err(wrong), _) => return Err(wrong),
+        (Ok(()), _) => {}
+    }
     if *unit == WEEKDAY {
         bits = (bits | bits >> 7) & 0x7f;
     }
@@ -112,7 +123,8 @@ pub fn years(
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Vec<u32>, Diagnostic> {
     let mut years = Vec::new();
-    let mut reader = Reader { text, at: 0, unit: &YEAR, place, dice, warnings };
+    let mut reader =
+        Reader { text, at: 0, unit: &YEAR, place, fields: Fields::Rat, dice, warnings };
     reader.items(&mut |item| {
         if let Item::Values { from, to, step } = item {
             years.extend((from..=to).step_by(step as usize));
@@ -146,6 +158,8 @@ enum Item {
     Values { from: u32, to: u32, step: u32 },
     /// The last day of the month.
     LastDay,
+    /// What another cron would select.
+    Bits(u64),
 }
 
 impl Item {
@@ -156,6 +170,7 @@ impl Item {
                 (from..=to).step_by(step as usize).fold(0, |bits, value| bits | 1 << value)
             }
             Item::LastDay => 1,
+            Item::Bits(bits) => bits,
         }
     }
 }
@@ -165,6 +180,7 @@ struct Reader<'r, 'd> {
     at: usize,
     unit: &'static Unit,
     place: Place,
+    fields: Fields,
     dice: &'r mut Dice<'d>,
     warnings: &'r mut Vec<Diagnostic>,
 }
@@ -172,11 +188,19 @@ struct Reader<'r, 'd> {
 impl Reader<'_, '_> {
     fn items(&mut self, select: &mut dyn FnMut(Item)) -> Result<(), Diagnostic> {
         loop {
-            select(self.item()?);
-            match self.peek() {
-                None => return Ok(()),
-                Some(b',') => self.at += 1,
-                Some(_) => return Err(self.stray()),
+            match self.fields {
+                Fields::Rat => select(self.item()?),
+                Fields::Vixie(vixie) => select(self.item_of_vixie(&vixie)?),
+                Fields::Ring => select(self.item_of_ring()?),
+            }
+            match (self.peek(), self.fields) {
+                (None, _) => return Ok(()),
+                (Some(b','), _) => self.at += 1,
+                (Some(_), Fields::Vixie(Vixie { drops_rest: true, .. })) => {
+                    self.warn_of_rest();
+                    return Ok(());
+                }
+                (Some(_), _) => return Err(self.stray()),
             }
         }
     }
@@ -415,6 +439,230 @@ impl Reader<'_, '_> {
         self.warnings
             .push(Diagnostic::warning(code, self.place.line, columns, message).label(label));
     }
+}
+
+/// Items as other crons read them.
+impl<'r> Reader<'r, '_> {
+    /// Numbers are C's: they wrap around at 32 bits, and are compared as they come.
+    fn item_of_vixie(&mut self, vixie: &Vixie) -> Result<Item, Diagnostic> {
+        let start = self.at;
+        let (first, last) = (self.unit.first as i32, self.unit.last as i32);
+        let (from, mut to) = match self.peek() {
+            Some(b'*') => {
+                self.at += 1;
+                (first, last)
+            }
+            Some(b'~') if vixie.draws => return self.drawn_by_vixie(start, first),
+            _ => {
+                let from = self.number_or_name(start)?;
+                match self.peek() {
+                    Some(b'-') => {
+                        self.at += 1;
+                        (from, self.number_or_name(self.at)?)
+                    }
+                    Some(b'~') if vixie.draws => return self.drawn_by_vixie(start, from),
+                    Some(b'/') => return Err(self.step_after_one_value(start, from.unsigned_abs())),
+                    _ => return self.produced(start, from, from, 1),
+                }
+            }
+        };
+        let mut step = 1;
+        if self.peek() == Some(b'/') {
+            self.at += 1;
+            step = self.number_or_none().ok_or_else(|| self.no_step(start))?;
+            if step == 0 || (vixie.checks_ends && step < 0) {
+                return Err(self.no_step(start));
+            }
+            if self.text[start] == b'*' {
+                self.check_even(start, step.unsigned_abs());
+            }
+        } else if vixie.zero_is_seven && to == 0 && from > to {
+            to = 7;
+        }
+        let ends = first..=last;
+        if vixie.checks_ends && !(ends.contains(&from) && ends.contains(&to)) {
+            return Err(self.out_of_range(start..self.at));
+        }
+        if from > to {
+            let text = self.shown(start..self.at);
+            let message = format!("range `{text}` ends before it begins");
+            self.warn("W059", start..self.at, message, "it never matches".to_owned());
+        }
+        self.produced(start, from, to, step)
+    }
+
+    /// Every `step`th value, all of which must be in range.
+    fn produced(&self, start: usize, from: i32, to: i32, step: i32) -> Result<Item, Diagnostic> {
+        let (first, last) = (self.unit.first as i32, self.unit.last as i32);
+        let (mut bits, mut value) = (0u64, from);
+        while value <= to {
+            if !(first..=last).contains(&value) {
+                return Err(self.out_of_range(start..self.at));
+            }
+            bits |= 1 << value;
+            value = value.wrapping_add(step);
+        }
+        Ok(Item::Bits(bits))
+    }
+
+    /// What follows `~` where no step may follow.
+    fn drawn_by_vixie(&mut self, start: usize, from: i32) -> Result<Item, Diagnostic> {
+        self.at += 1;
+        let to = match self.peek() {
+            None | Some(b',') => self.unit.last as i32,
+            Some(_) => self.number_or_name(self.at)?,
+        };
+        if from > to {
+            return Err(self.out_of_range(start..self.at));
+        }
+        let value = self.dice.draw(0, to.abs_diff(from));
+        let value = from.saturating_add_unsigned(value);
+        self.produced(start, value, value, 1)
+    }
+
+    /// Letters and digits: all of them digits, or a short name.
+    fn number_or_name(&mut self, start: usize) -> Result<i32, Diagnostic> {
+        if let Some(number) = self.number_or_none() {
+            return Ok(number);
+        }
+        let word = self.letters_and_digits();
+        let short = |(short, _): &(&str, &str)| word.eq_ignore_ascii_case(short.as_bytes());
+        match self.unit.names.iter().position(short) {
+            Some(index) => {
+                self.at += word.len();
+                Ok(self.unit.first as i32 + index as i32)
+            }
+            None => Err(self.not_a_value(start)),
+        }
+    }
+
+    fn number_or_none(&mut self) -> Option<i32> {
+        let word = self.letters_and_digits();
+        if word.is_empty() || !word.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        self.at += word.len();
+        Some(c_number(word))
+    }
+
+    fn letters_and_digits(&self) -> &'r [u8] {
+        let rest = &self.text[self.at..];
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        &rest[..length]
+    }
+
+    /// A ring is filled from the first number to the second, every so many, however far that is; what is not on
+    /// the ring is never reached, so that all of it is filled.
+    fn item_of_ring(&mut self) -> Result<Item, Diagnostic> {
+        let start = self.at;
+        let size: i32 =
+            if *self.unit == DAY { 32 } else { (self.unit.top - self.unit.first) as i32 + 1 };
+        let (mut from, mut to) = (-1, -1);
+        loop {
+            let number = if self.peek() == Some(b'*') {
+                self.at += 1;
+                (from, to) = (0, size - 1);
+                None
+            } else {
+                Some(self.ring_number().ok_or_else(|| self.not_a_value(start))?)
+            };
+            match number {
+                Some(number) if from < 0 => from = number,
+                Some(number) => to = number,
+                None => {}
+            }
+            if self.peek() != Some(b'-') || to >= 0 {
+                break;
+            }
+            self.at += 1;
+        }
+        if to < 0 {
+            to = from;
+        }
+        let step = if self.peek() == Some(b'/') { self.ring_step() } else { 1 };
+        let zero = if *self.unit == MONTH { 1 } else { 0 };
+        let (bits, reached) = fill_ring(size, from, to, step, zero);
+        if !reached {
+            let text = self.shown(start..self.at);
+            let message = format!("`{text}` is out of range, and selects too much");
+            self.warn("W059", start..self.at, message, "this ends where it began".to_owned());
+            // The field is not read further.
+            self.text = &self.text[..self.at];
+        }
+        Ok(Item::Bits(bits))
+    }
+
+    /// A number from 0 on, or the first three letters of a name.
+    fn ring_number(&mut self) -> Option<i32> {
+        let rest = &self.text[self.at..];
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits > 0 {
+            self.at += digits;
+            let zero = if *self.unit == MONTH { 1 } else { 0 };
+            return Some(c_number(&rest[..digits]).wrapping_sub(zero));
+        }
+        let begins = |(short, _): &(&str, &str)| {
+            rest.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(short.as_bytes()))
+        };
+        let index = self.unit.names.iter().position(begins)?;
+        self.at += 3;
+        Some(index as i32)
+    }
+
+    /// C's strtol: a sign may stand before it, and no digits are 0.
+    fn ring_step(&mut self) -> i32 {
+        self.at += 1;
+        let rest = &self.text[self.at..];
+        let sign = usize::from(matches!(rest.first(), Some(b'+' | b'-')));
+        let digits = rest[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return 0;
+        }
+        self.at += sign + digits;
+        let number = c_number(&rest[sign..sign + digits]);
+        if rest[0] == b'-' { number.wrapping_neg() } else { number }
+    }
+
+    #[cold]
+    fn no_step(&self, start: usize) -> Diagnostic {
+        let text = self.shown(start..self.at);
+        self.error("E006", start..self.at, format!("`{text}` has no step that leads anywhere"))
+    }
+
+    #[cold]
+    fn warn_of_rest(&mut self) {
+        let rest = self.shown(self.at..self.text.len());
+        let message = format!("`{rest}` is left out");
+        self.warn("W059", self.at..self.text.len(), message, "this is not read".to_owned());
+    }
+}
+
+/// What C makes of digits when it puts a long number into an int.
+fn c_number(digits: &[u8]) -> i32 {
+    let number = digits.iter().fold(0i64, |number, digit| {
+        number.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+    });
+    number as i32
+}
+
+/// Every `step`th place of a ring from one to another, the first of which is `zero`, and whether the other was
+/// ever reached.
+fn fill_ring(size: i32, from: i32, to: i32, step: i32, zero: i32) -> (u64, bool) {
+    let (mut bits, mut place, mut left) = (0u64, from.wrapping_sub(1), 1i32);
+    // As many steps as are enough for any ring; only a place that is not on it needs more.
+    for _ in 0..1024 {
+        place = place.wrapping_add(1) % size;
+        left = left.wrapping_sub(1);
+        if left == 0 {
+            // Below 0 there is memory that is not this field's; before the first month it is Saturday's.
+            bits |= u64::try_from(place + zero).map_or(0, |place| 1 << place);
+            left = step;
+        }
+        if place == to {
+            return (bits, true);
+        }
+    }
+    (bits, false)
 }
 
 /// What is said about wrong text.

@@ -3,8 +3,11 @@
 pub mod anacrontab;
 pub mod crontab;
 pub mod diagnostic;
+pub mod dialect;
 pub mod explain;
 pub mod expression;
 pub mod field;
+pub mod lines;
+pub mod portability;
 pub mod seed;
 pub mod timespec;

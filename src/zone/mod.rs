@@ -58,10 +58,7 @@ impl Zone {
         match std::env::var("TZ") {
             Ok(tz) if !tz.is_empty() => Zone::named(tz.trim_start_matches(':')),
             Ok(_) => Ok(Zone::utc()),
-            Err(_) => match Zone::from_link(&root.join("etc/localtime")) {
-                Ok(zone) => Ok(zone),
-                Err(_) => Zone::from_link(Path::new("/etc/localtime")).or(Ok(Zone::utc())),
-            },
+            Err(_) => Zone::from_localtime(root),
         }
     }
 
@@ -81,7 +78,7 @@ impl Zone {
     pub fn in_zoneinfo(name: &str) -> Result<Zone, Unknown> {
         if name.is_empty()
             || name.starts_with('/')
-            || name.split('/').any(|part| part == ".." || part == ".")
+            || name.split('/').any(|part| matches!(part, "" | "." | ".."))
         {
             return Err(Unknown {
                 name: name.to_owned(),
@@ -89,6 +86,15 @@ impl Zone {
             });
         }
         Zone::from_file(name, &zoneinfo().join(name))
+    }
+
+    /// Where there is no /etc/localtime the clock on the wall shows UTC (localtime(5)).
+    fn from_localtime(root: &Path) -> Result<Zone, Unknown> {
+        let places = [root.join("etc/localtime"), PathBuf::from("/etc/localtime")];
+        match places.iter().find(|place| place.symlink_metadata().is_ok()) {
+            Some(place) => Zone::from_link(place),
+            None => Ok(Zone::utc()),
+        }
     }
 
     /// A zone from a file that is most often a link into zoneinfo, and then named after its target.

@@ -40,7 +40,7 @@ fn who_cannot_be_looked_up_is_not_taken_for_somebody_else() {
     let away = root.path("away");
     let start = Start::system(&root).variable("LD_PRELOAD", &library);
     let ratd = start.variable("RAT_TEST_HANG", &away).ready();
-    root.write("etc/at.deny", &me());
+    root.write("etc/at.deny", me());
     File::create(&away).unwrap();
     root.client(AT, &["noon", "tomorrow"]).input("true\n").run().fails(1, "cannot look up");
     root.client(RAT, &["list"]).run().fails(1, "cannot look up");

@@ -281,6 +281,7 @@ fn calendar(five: &[Field; 5]) -> Calendar {
 pub fn recipe() -> Recipe {
     Recipe {
         kind: Kind::SystemEntry,
+        uid: None,
         command: Text::from("true"),
         input: None,
         environment: Arc::new([]),

@@ -33,6 +33,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
         },
         recipe: Recipe {
             kind,
+            uid: None,
             command: Text::from(command),
             input: None,
             environment: variables.iter().map(variable).collect(),
