@@ -197,6 +197,17 @@ fn thousands_of_entries_over_a_day_are_printed_whole() {
 }
 
 #[test]
+fn nothing_is_shown_past_the_year_9999() {
+    let end = ["--from", "9999-12-31T23:58", "--json", "--expr", "* * * * *", "--tz"];
+    for zone in ["Asia/Tokyo", "America/New_York", "UTC"] {
+        let arguments = [&["next"], &end[..], &[zone]].concat();
+        let shown = stdout(&rat(&arguments));
+        assert_eq!(shown.lines().count(), 2, "{zone}: {shown}");
+        assert!(shown.contains("\"9999-12-31T23:59:00"), "{zone}: {shown}");
+    }
+}
+
+#[test]
 fn in_a_dialect_check_succeeds_exactly_if_every_line_is_taken() {
     let status = |text: &str, dialect: &str| {
         let file = File::new(&format!("dialect-{dialect}"), text);

@@ -196,3 +196,24 @@ fn no_bytes_make_it_panic() {
         let _ = parse_touch(&text, now, &Zone::utc());
     }
 }
+
+#[test]
+fn the_ends_of_the_calendar_are_refused() {
+    let zone = Zone::named("Asia/Tokyo").unwrap();
+    for now in [Timestamp::MAX_UTC, Timestamp::MIN_UTC] {
+        for words in [
+            "teatime tomorrow",
+            "now",
+            "10:00",
+            "24:00",
+            "monday",
+            "jul 4",
+            "now - 1 day",
+            "noon utc",
+        ] {
+            let timespec = parse(words).unwrap();
+            assert!(resolve(&timespec, now, &zone).is_err(), "{words} at {now}");
+        }
+    }
+    assert!(parse_touch("12312359", Timestamp::MAX_UTC, &zone).is_err());
+}

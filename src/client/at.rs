@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, TimeZone};
 use clap::{ArgAction, CommandFactory, Parser};
 
-use crate::client::call::Connection;
+use crate::client::call::{CallError, Connection};
 use crate::client::clock::now;
 use crate::client::queue::{self, Atq, Atrm, CLASSIC};
 use crate::client::surroundings;
@@ -146,13 +146,17 @@ fn submit(at: &At, due: Timestamp, zone: &Zone) -> Result<ExitCode, String> {
     if at.verbose {
         eprintln!("{shown}\n");
     }
-    let job = surroundings::capture(at, due, &shown)?;
+    let job = surroundings::capture(at, due, &shown)
+        .map_err(|message| format!("{message}\nnothing was queued"))?;
     match connection.call(&SubmitJob { job }) {
         Ok(submitted) => {
             eprintln!("job {} at {shown}", submitted.number);
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => Err(format!("{error}\nnothing was queued")),
+        Err(error @ CallError::Fault(_)) => Err(format!("{error}\nnothing was queued")),
+        Err(error @ CallError::Broken(_)) => {
+            Err(format!("{error}\nit is not known whether the job was queued; look with rat-atq"))
+        }
     }
 }
 

@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use crate::paths::Paths;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{self, Method};
 use crate::protocol::wire::Frames;
-use crate::sys::socket::connect;
+use crate::sys::socket::{connect, peer};
 
 /// A connection to a ratd.
 #[derive(Debug)]
@@ -59,19 +61,32 @@ pub fn asked_root(root: Option<&Path>) -> Option<PathBuf> {
     root.filter(|root| !root.as_os_str().is_empty())
 }
 
+/// Connects to a ratd that must be run by the user who calls.
+fn connect_to_own(socket: &Path) -> std::io::Result<UnixStream> {
+    let stream = connect(socket)?;
+    let uid = peer(&stream)?.uid;
+    if uid == geteuid() {
+        return Ok(stream);
+    }
+    let message = format!("passed over: it is run by another user, uid {uid}");
+    Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message))
+}
+
 impl Connection {
     /// Connects to the ratd under the root that was asked for; else to the user's own where one answers, else to the
-    /// system's.
+    /// system's. The user's own is one that this user runs: where it is looked for depends on $HOME and $XDG_RUNTIME_DIR,
+    /// which sudo may have left at somebody else's.
     pub fn open(root: Option<&Path>) -> Result<Connection, NoDaemon> {
-        let places = match asked_root(root) {
-            Some(root) => vec![Paths::system(&root)],
-            None => Paths::user().into_iter().chain([Paths::system(Path::new("/"))]).collect(),
-        };
+        let root = asked_root(root);
+        let own = if root.is_none() { Paths::user() } else { None };
+        let system = Paths::system(root.as_deref().unwrap_or(Path::new("/")));
+        let own = own.map(|own| (own.socket(), connect_to_own(&own.socket())));
         let mut tried = Vec::new();
-        for place in places {
-            match connect(&place.socket()) {
+        let others = std::iter::once_with(|| (system.socket(), connect(&system.socket())));
+        for (socket, connected) in own.into_iter().chain(others) {
+            match connected {
                 Ok(stream) => return Ok(Connection { stream, frames: Frames::default() }),
-                Err(why) => tried.push((place.socket(), why)),
+                Err(why) => tried.push((socket, why)),
             }
         }
         Err(NoDaemon { tried })

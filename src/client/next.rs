@@ -62,6 +62,9 @@ pub struct Args {
 /// How many are shown if nothing says when to stop.
 const FEW: usize = 10;
 
+/// Four digits show a year; nothing is shown after this one.
+const LAST_YEAR: i32 = 9999;
+
 /// Runs `rat next`.
 pub fn main(args: Args) -> ExitCode {
     if args.crontab.is_none() && args.expr.is_none() {
@@ -189,7 +192,11 @@ impl Preview {
         };
         let before = before.unwrap_or(Timestamp::MIN_UTC);
         let next = |index: usize, after| {
-            let due = self.rows[index].next_after(after).filter(|due| due.at < self.until);
+            let is_shown = |due: &Due| {
+                due.at < self.until
+                    && civil_reading(&self.rows[index].rules.zone, due.at).year() <= LAST_YEAR
+            };
+            let due = self.rows[index].next_after(after).filter(is_shown);
             due.map(|due| Reverse((due.at, index, due.times)))
         };
         let mut heap: BinaryHeap<_> =

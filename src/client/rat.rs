@@ -1,5 +1,6 @@
 //! `rat`: the tree of its verbs. Each verb is a file beside this one.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,6 +11,9 @@ use crate::client::{check, explain, history, list, next, status};
 #[derive(Debug, Parser)]
 #[command(name = "rat", version)]
 struct Rat {
+    /// Ask the ratd under DIR
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -33,11 +37,17 @@ enum Verb {
 
 /// Runs `rat`; wrong usage exits 2.
 pub fn main() -> ExitCode {
-    match Rat::parse().verb {
-        Verb::List(args) => list::main(&args),
-        Verb::History(args) => history::main(&args),
-        Verb::Status(args) => status::main(&args),
-        Verb::Next(args) => next::main(args),
+    let Rat { root, verb } = Rat::parse();
+    // What is said behind the verb counts more.
+    match verb {
+        Verb::List(args) => list::main(&list::Args { root: args.root.clone().or(root), ..args }),
+        Verb::History(args) => {
+            history::main(&history::Args { root: args.root.clone().or(root), ..args })
+        }
+        Verb::Status(args) => {
+            status::main(&status::Args { root: args.root.clone().or(root), ..args })
+        }
+        Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
         Verb::Explain(args) => explain::main(args),
     }

@@ -24,7 +24,7 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Strin
     let queue = queue(at.queue.as_deref())?;
     let mail_to = at.user.as_deref().map(recipient).transpose()?;
     complain("warning: commands will be executed using /bin/sh");
-    Ok(Submission {
+    let job = Submission {
         due,
         queue,
         script: script(at, shown)?,
@@ -33,7 +33,9 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Strin
         umask: mask(),
         mail: mail(at),
         mail_to,
-    })
+    };
+    job.check_size()?;
+    Ok(job)
 }
 
 fn queue(named: Option<&str>) -> Result<Queue, String> {

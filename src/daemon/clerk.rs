@@ -255,9 +255,15 @@ impl Clerk {
     }
 
     fn identify(&self, client: Client, uid: Uid) {
-        let user = User::from_uid(uid).ok().flatten();
-        let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
-        self.answers.give(Answer::Identified { client, caller: Caller { uid, name, user } });
+        // Who is only not found now is not nobody: lists of who may not do something go by the name.
+        let caller = match User::from_uid(uid) {
+            Ok(user) => {
+                let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+                Ok(Caller { uid, name, user })
+            }
+            Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
+        };
+        self.answers.give(Answer::Identified { client, caller });
     }
 
     fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
@@ -266,7 +272,7 @@ impl Clerk {
             return self.answers.give(Answer::Reply { client, reply });
         }
         let store = self.store.as_ref().map_err(Clone::clone);
-        let reply = desk::answer(store, caller, request, &self.mode.paths);
+        let reply = desk::answer(store, caller, request, &self.mode);
         // A crontab that was installed counts from the moment this is known.
         if matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_)) {
             self.look();
@@ -671,7 +677,7 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
 
 /// The date of a period job's last run, if that counts as done.
 fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
-    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1 };
+    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
     let last = store.history(&filter).ok()?.pop()?;
     let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
     last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())

@@ -7,14 +7,16 @@ use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use nix::unistd::{Uid, User};
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::daemon::wait::{For, Token, Wait};
 use crate::protocol::wire::Frames;
 use crate::sys::socket;
 
 /// One connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Client(pub u64);
 
 /// Who is at the other end of a connection.
@@ -33,15 +35,54 @@ pub const FIRST: u64 = 1000;
 
 /// So many connections one user may hold; a descriptor more is closed at once.
 const MOST_OF_ONE_USER: usize = 100;
-/// So many all users together, so that ratd keeps descriptors for itself.
+/// So many all users together. As many as one user may hold are kept for root and for ratd's own user.
 const MOST: usize = 600;
+/// Descriptors that ratd keeps for itself: its store, its crontabs, the fork server, name services.
+const OWN: u64 = 64;
+/// So many are accepted in one turn of the loop: who connects and hangs up for ever starves nobody.
+const AT_ONCE: usize = 32;
+/// So many bytes of requests and replies are kept for one user; who has more is not heard further.
+const MOST_BYTES_OF_ONE_USER: usize = 64 << 20;
 
 /// All connections.
 #[derive(Debug)]
 pub struct Connections {
     listener: UnixListener,
+    listening: Listening,
+    limits: Limits,
     open: HashMap<Client, Connection>,
     next: u64,
+}
+
+/// Whether the listener is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listening {
+    /// It is.
+    Yes,
+    /// It is not: there was no descriptor left for who came, who would wake ratd at once and for ever.
+    NotNow,
+}
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limits {
+    of_one_user: usize,
+    of_all: usize,
+}
+
+impl Limits {
+    /// Those of a process that may have so many descriptors.
+    fn with(descriptors: u64) -> Limits {
+        let left = usize::try_from(descriptors.saturating_sub(OWN)).unwrap_or(MOST);
+        let of_all = left.clamp(8, MOST);
+        Limits { of_one_user: MOST_OF_ONE_USER.min(of_all / 4), of_all }
+    }
+
+    /// Whether there is room for one more, for this user. Nobody but masters gets the last places.
+    fn admit(self, is_master: bool, of_user: usize, of_all: usize) -> bool {
+        let most = if is_master { self.of_all } else { self.of_all - self.of_one_user };
+        of_user < self.of_one_user && of_all < most
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +91,8 @@ struct Connection {
     uid: Uid,
     caller: Option<Caller>,
     frames: Frames,
+    /// How long the frame is that is being answered.
+    asked: usize,
     /// A whole frame that came behind the one that was answered last.
     next_frame: Option<Vec<u8>>,
     /// Nobody waits for the reply to the frame that is being answered.
@@ -59,12 +102,22 @@ struct Connection {
     watched: Option<For>,
 }
 
+impl Connection {
+    /// How many bytes are kept for it.
+    fn held(&self) -> usize {
+        let next = self.next_frame.as_ref().map_or(0, Vec::len);
+        self.frames.length() + self.asked + next + self.reply.len()
+    }
+}
+
 impl Connections {
     /// Listens at `path`, for every user or for this one alone.
     pub fn listen(path: &Path, mode: u32) -> io::Result<Connections> {
         let listener = socket::listen(path, mode)?;
         listener.set_nonblocking(true)?;
-        Ok(Connections { listener, open: HashMap::new(), next: FIRST })
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+        let (limits, listening) = (Limits::with(descriptors), Listening::Yes);
+        Ok(Connections { listener, listening, limits, open: HashMap::new(), next: FIRST })
     }
 
     /// Waits for new connections under this token.
@@ -72,56 +125,95 @@ impl Connections {
         wait.add(&self.listener, token, For::Reading)
     }
 
-    /// Takes the connections that wait, and tells who they are. Each is heard once `identify` has named its caller.
-    pub fn accept(&mut self) -> Vec<(Client, Uid)> {
-        let mut accepted = Vec::new();
-        while let Ok((stream, _)) = self.listener.accept() {
-            let Ok(uid) = socket::peer(&stream).map(|peer| peer.uid) else { continue };
-            let of_user = self.open.values().filter(|connection| connection.uid == uid).count();
-            if self.open.len() >= MOST
-                || of_user >= MOST_OF_ONE_USER
-                || stream.set_nonblocking(true).is_err()
-            {
-                continue;
+    /// Takes connections that wait, and begins to listen to them.
+    pub fn accept(&mut self, wait: &Wait) {
+        for _ in 0..AT_ONCE {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream, wait),
+                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                    // Who was next has gone again.
+                    Some(Errno::ECONNABORTED | Errno::EINTR) => {}
+                    Some(Errno::EAGAIN) => return,
+                    _ => {
+                        if wait.remove(self.listener.as_fd()).is_ok() {
+                            self.listening = Listening::NotNow;
+                        }
+                        return;
+                    }
+                },
             }
-            let client = Client(self.next);
-            self.next += 1;
-            let (frames, reply) = (Frames::default(), Vec::new());
-            let connection = Connection {
-                stream,
-                uid,
-                caller: None,
-                frames,
-                next_frame: None,
-                silent: false,
-                reply,
-                sent: 0,
-                watched: None,
-            };
-            self.open.insert(client, connection);
-            accepted.push((client, uid));
         }
-        accepted
     }
 
-    /// Names the caller of a connection, and begins to listen to it.
-    pub fn identify(&mut self, client: Client, caller: Caller, wait: &Wait) {
-        let Some(connection) = self.open.get_mut(&client) else { return };
-        connection.caller = Some(caller);
+    fn admit(&mut self, stream: UnixStream, wait: &Wait) {
+        let Ok(uid) = socket::peer(&stream).map(|peer| peer.uid) else { return };
+        let of_user = self.open.values().filter(|connection| connection.uid == uid).count();
+        let is_master = uid.is_root() || uid == geteuid();
+        if !self.limits.admit(is_master, of_user, self.open.len())
+            || stream.set_nonblocking(true).is_err()
+        {
+            return;
+        }
+        let client = Client(self.next);
+        self.next += 1;
+        let connection = Connection {
+            stream,
+            uid,
+            caller: None,
+            frames: Frames::default(),
+            asked: 0,
+            next_frame: None,
+            silent: false,
+            reply: Vec::new(),
+            sent: 0,
+            watched: None,
+        };
+        self.open.insert(client, connection);
         self.watch_for(client, Some(For::Reading), wait);
     }
 
-    /// Who is at the other end.
+    /// Whether nobody can connect now; `listen_again` is to be called before long.
+    pub fn is_deaf(&self) -> bool {
+        self.listening == Listening::NotNow
+    }
+
+    /// Waits for new connections again, if that had to be given up for a while.
+    pub fn listen_again(&mut self, wait: &Wait, token: Token) {
+        if self.is_deaf() && self.watch(wait, token).is_ok() {
+            self.listening = Listening::Yes;
+        }
+    }
+
+    /// Names the caller of a connection.
+    pub fn identify(&mut self, client: Client, caller: Caller) {
+        if let Some(connection) = self.open.get_mut(&client) {
+            connection.caller = Some(caller);
+        }
+    }
+
+    /// Who is at the other end, once its name is known.
     pub fn caller(&self, client: Client) -> Option<&Caller> {
         self.open.get(&client)?.caller.as_ref()
     }
 
+    /// The uid at the other end; it is known from the beginning.
+    pub fn uid(&self, client: Client) -> Option<Uid> {
+        self.open.get(&client).map(|connection| connection.uid)
+    }
+
     /// Reads what is there. A whole frame is returned, and nothing more is read until it has been replied to.
     pub fn read(&mut self, client: Client, wait: &Wait) -> Option<Vec<u8>> {
+        let uid = self.uid(client)?;
+        let is_over = self.is_over_budget(uid);
         let connection = self.open.get_mut(&client)?;
         if let Some(frame) = connection.next_frame.take() {
+            connection.asked = frame.len();
             self.watch_for(client, None, wait);
             return Some(frame);
+        }
+        if is_over {
+            self.close(client);
+            return None;
         }
         // One piece a turn: whoever sends much waits for whoever sends little.
         let mut piece = [0; 64 * 1024];
@@ -148,6 +240,12 @@ impl Connections {
     pub fn reply(&mut self, client: Client, reply: Vec<u8>, wait: &Wait) {
         let Some(connection) = self.open.get_mut(&client) else { return };
         let silent = std::mem::take(&mut connection.silent);
+        connection.asked = 0;
+        let uid = connection.uid;
+        if self.is_over_budget(uid) {
+            return self.close(client);
+        }
+        let Some(connection) = self.open.get_mut(&client) else { return };
         (connection.reply, connection.sent) = (if silent { Vec::new() } else { reply }, 0);
         self.write(client, wait);
     }
@@ -173,6 +271,7 @@ impl Connections {
     /// Whoever has sent many requests at once waits a turn for each. That the socket can be written wakes the loop.
     fn leave_for_later(&mut self, client: Client, frame: Vec<u8>, wait: &Wait) {
         if let Some(connection) = self.open.get_mut(&client) {
+            connection.asked = 0;
             connection.next_frame = Some(frame);
             self.watch_for(client, Some(For::Writing), wait);
         }
@@ -188,9 +287,19 @@ impl Connections {
         self.open.len()
     }
 
+    /// Whether so much is kept for this user that nothing more is taken from them.
+    fn is_over_budget(&self, uid: Uid) -> bool {
+        let own = self.open.values().filter(|connection| connection.uid == uid);
+        own.map(Connection::held).sum::<usize>() > MOST_BYTES_OF_ONE_USER
+    }
+
     fn take_frame(&mut self, client: Client, wait: &Wait) -> Option<Vec<u8>> {
-        let frame = match self.open.get_mut(&client)?.frames.pop() {
-            Ok(frame) => frame,
+        let connection = self.open.get_mut(&client)?;
+        let frame = match connection.frames.pop() {
+            Ok(frame) => {
+                connection.asked = frame.as_ref().map_or(0, Vec::len);
+                frame
+            }
             Err(_) => {
                 self.close(client);
                 return None;
@@ -219,5 +328,29 @@ impl Connections {
 
     fn close(&mut self, client: Client) {
         self.open.remove(&client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_left_for_ratd_itself_and_for_root() {
+        for (descriptors, of_one_user, of_all) in [
+            (0, 2, 8),
+            (64, 2, 8),
+            (104, 10, 40),
+            (256, 48, 192),
+            (1024, 100, 600),
+            (u64::MAX, 100, 600),
+        ] {
+            let limits = Limits::with(descriptors);
+            assert_eq!(limits, Limits { of_one_user, of_all }, "{descriptors}");
+            assert!(limits.admit(false, 0, of_all - of_one_user - 1));
+            assert!(!limits.admit(false, 0, of_all - of_one_user));
+            assert!(limits.admit(true, of_one_user - 1, of_all - 1));
+            assert!(!limits.admit(true, of_one_user, of_one_user));
+        }
     }
 }

@@ -3,24 +3,49 @@
 
 use std::sync::Arc;
 
+use nix::unistd::{Uid, geteuid};
 use serde::Serialize;
 
 use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
 use crate::daemon::state::State;
+use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::Job;
+use crate::plan::job::{Job, Source};
 use crate::plan::scheduler::Scheduler;
+use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{ListNext, Request};
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
+use crate::spool::user_of;
 
 /// Longer requests are parsed by the disk thread, so that the clock does not wait for them.
 pub const PARSED_AT_ONCE: usize = 64 * 1024;
 
-/// So many coming runs are told in one reply.
+/// So many coming runs are told in one reply, to those who may do everything and to others.
 const MOST_COMING: u32 = 10_000;
+const MOST_COMING_OF_ONE_USER: u32 = 1000;
+
+/// A reply with coming runs ends after about so many bytes.
+const LONGEST_NEXT: usize = 8 << 20;
+
+/// So much of a command is told where many jobs are.
+const TOLD_COMMAND: usize = 1000;
+
+/// So many things that are wrong with crontabs are told.
+const TOLD_PROBLEMS: usize = 100;
+
+/// What the loop knows.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The jobs.
+    pub scheduler: &'a Scheduler,
+    /// How ratd is.
+    pub state: &'a State,
+    /// Where the crontabs are.
+    pub paths: &'a Paths,
+}
 
 /// Where a request is answered.
 pub enum Route {
@@ -30,25 +55,37 @@ pub enum Route {
     Disk(Box<Command>),
 }
 
+/// Whether a request can be answered only to a caller whose name is known. What cannot wait for a name service that
+/// hangs is told by the uid alone.
+pub fn needs_name(request: &Request, uid: Uid, state: &State, paths: &Paths) -> bool {
+    match request {
+        Request::GetInfo(_) | Request::GetInterfaceDescription(_) => false,
+        // Whose problems are a user's own is told by the name.
+        Request::GetStatus(_) => {
+            let mut troubled = state.problems.iter().filter(|(_, problems)| !problems.is_empty());
+            !uid.is_root()
+                && uid != geteuid()
+                && troubled.any(|(source, _)| user_of(&source.0, paths).is_some())
+        }
+        _ => true,
+    }
+}
+
 /// Answers a request, or tells where it is answered.
 pub fn route(
     now: Timestamp,
     client: Client,
     caller: Caller,
-    request: Result<Request, Fault>,
-    scheduler: &Scheduler,
-    state: &State,
+    request: Request,
+    known: &Known<'_>,
 ) -> Route {
-    let request = match request {
-        Ok(request) => request,
-        Err(fault) => return Route::Reply(encode(Err::<reply::Done, _>(fault))),
-    };
+    let scheduler = known.scheduler;
     match request {
         Request::GetInfo(_) => Route::Reply(encode(Ok(info()))),
         Request::GetInterfaceDescription(request) => {
             Route::Reply(encode(describe(&request.interface)))
         }
-        Request::GetStatus(_) => Route::Reply(encode(Ok(status(scheduler, state)))),
+        Request::GetStatus(_) => Route::Reply(encode(Ok(status(&caller, known)))),
         Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, &request, scheduler)))),
         Request::ListJobs(_) => Route::Disk(Box::new(Command::Annotate {
             client,
@@ -93,20 +130,27 @@ fn describe(interface: &str) -> Result<reply::Description, Fault> {
     Ok(reply::Description { description: description.to_owned() })
 }
 
-fn status(scheduler: &Scheduler, state: &State) -> reply::Status {
+fn status(caller: &Caller, known: &Known<'_>) -> reply::Status {
+    let Known { scheduler, state, paths } = known;
+    let is_told = |source: &Source| {
+        access::is_master(caller)
+            || user_of(&source.0, paths).is_none_or(|user| user == caller.name)
+    };
+    let told = state.problems.iter().filter(|(source, _)| is_told(source));
+    let problems = told.flat_map(|(_, problems)| problems).take(TOLD_PROBLEMS).cloned().collect();
     reply::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         started: state.started,
         ready: state.ready,
-        jobs: scheduler.jobs().len() as u64,
+        jobs: scheduler.count() as u64,
         running: state.running.len() as u64,
         next: scheduler.next_wakeup(),
         trouble: state.trouble.clone(),
         runs_started: state.runs_started,
         runs_missed: state.runs_missed,
         rows_dropped: state.rows_dropped,
-        problems: state.problems.values().flatten().cloned().collect(),
+        problems,
     }
 }
 
@@ -121,17 +165,33 @@ fn sees(caller: &Caller, job: &Job) -> bool {
 
 fn next(caller: &Caller, request: &ListNext, scheduler: &Scheduler) -> reply::Next {
     let until = request.until.unwrap_or(Timestamp::MAX_UTC);
-    let count = request.count.min(MOST_COMING) as usize;
+    let most = if access::is_master(caller) { MOST_COMING } else { MOST_COMING_OF_ONE_USER };
+    let count = request.count.min(most) as usize;
     let coming = |(job, time): (Arc<Job>, Timestamp)| reply::Coming {
         time,
         job: job.id.0.clone(),
         name: job.name.clone(),
         owner: job.owner.clone(),
         schedule: job.written.clone(),
-        command: job.recipe.command.clone(),
+        command: beginning(&job.recipe.command),
+    };
+    let mut length = 0;
+    let is_short = |run: &reply::Coming| {
+        length += run.command.0.len() + run.schedule.len() + run.name.len() + run.job.len();
+        length <= LONGEST_NEXT
     };
     let runs = scheduler.upcoming(until, count, |job| sees(caller, job));
-    reply::Next { runs: runs.into_iter().map(coming).collect() }
+    reply::Next { runs: runs.into_iter().map(coming).take_while(is_short).collect() }
+}
+
+/// As much of a command as is told where many are.
+fn beginning(command: &Text) -> Text {
+    let mut end = command.0.len().min(TOLD_COMMAND);
+    // Not in the middle of a character.
+    while end > 0 && command.0.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    Text(command.0[..end].to_vec())
 }
 
 fn jobs(caller: &Caller, scheduler: &Scheduler) -> reply::Jobs {
@@ -140,7 +200,7 @@ fn jobs(caller: &Caller, scheduler: &Scheduler) -> reply::Jobs {
         name: job.name.clone(),
         owner: job.owner.clone(),
         schedule: job.written.clone(),
-        command: job.recipe.command.clone(),
+        command: beginning(&job.recipe.command),
         file: job.origin.source.0.display().to_string(),
         line: job.origin.line,
         next,

@@ -1,7 +1,7 @@
 //! Requests that need the store or the spool, answered for the clerk: who may, what is read, what is said. Writes to
 //! the store are made in the clerk's transaction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 use serde::Serialize;
@@ -9,18 +9,25 @@ use serde::Serialize;
 use crate::daemon::access::{self, Tool};
 use crate::daemon::connections::Caller;
 use crate::daemon::control::{encode, visible_owner};
+use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Source;
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{ListRuns, Request};
 use crate::spool::install;
+use crate::spool::jobs::{self, Machine, Zones, of_crontab};
 use crate::store::error::Error;
 use crate::store::queue::{self, Removed, State};
 use crate::store::runs::{Filter, Past};
 use crate::store::{Change, Store};
+use crate::syntax::diagnostic::Severity;
+
+/// No more than this of the last line that a run printed is told.
+const LONGEST_LINE: usize = 1024;
 
 /// So many runs are told in one reply.
 const MOST_RUNS: u32 = 10_000;
@@ -71,6 +78,9 @@ fn submit(
             format!("uid {} has no passwd entry, so nobody could run this job", caller.uid);
         return Ok(refused(Fault::NotPermitted { message }));
     }
+    if let Err(message) = job.check_size() {
+        return Ok(refused(Fault::Unavailable { message }));
+    }
     let number = change.submit(caller.uid, &caller.name, now, job)?;
     Ok(encode(Ok(reply::Submitted { number })))
 }
@@ -97,15 +107,16 @@ pub fn answer(
     store: Result<&Store, String>,
     caller: &Caller,
     request: &Request,
-    paths: &Paths,
+    mode: &Mode,
 ) -> Vec<u8> {
+    let paths = &mode.paths;
     match request {
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
         Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
         Request::PutCrontab(request) => {
-            encode(put_crontab(caller, request.user.as_deref(), &request.text, paths))
+            encode(put_crontab(caller, request.user.as_deref(), &request.text, mode))
         }
         Request::RemoveCrontab(request) => {
             encode(remove_crontab(caller, request.user.as_deref(), paths))
@@ -141,13 +152,20 @@ fn list_runs(
 ) -> Result<reply::Runs, Fault> {
     let owner = visible_owner(caller);
     let limit = request.limit.min(MOST_RUNS) as usize;
-    let filter = Filter { owner: owner.as_deref(), job: request.job.as_deref(), limit };
+    let filter = Filter {
+        owner: owner.as_deref(),
+        job: request.job.as_deref(),
+        limit,
+        only_ends: !request.output,
+    };
     let runs = usable(opened(store)?.history(&filter))?;
-    Ok(reply::Runs { runs: runs.into_iter().map(|past| told(past, request.output)).collect() })
+    Ok(reply::Runs { runs: runs.into_iter().map(told).collect() })
 }
 
-fn told(past: Past, with_output: bool) -> reply::Run {
-    let lines = || past.output.0.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+fn told(past: Past) -> reply::Run {
+    let mut lines = past.output.0.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let last_line = lines.next().unwrap_or_default();
+    let last_line = Text(last_line[last_line.len().saturating_sub(LONGEST_LINE)..].to_vec());
     reply::Run {
         id: past.run.id.to_string(),
         job: past.run.job.0,
@@ -160,8 +178,8 @@ fn told(past: Past, with_output: bool) -> reply::Run {
         end: reply::End::from(past.outcome.as_ref()),
         usage: past.usage,
         output_bytes: past.output_bytes,
-        last_line: Text(lines().next_back().unwrap_or_default().to_vec()),
-        output: with_output.then(|| past.output.clone()),
+        last_line,
+        output: (!past.only_end).then_some(past.output),
     }
 }
 
@@ -236,11 +254,31 @@ fn put_crontab(
     caller: &Caller,
     named: Option<&str>,
     text: &Text,
-    paths: &Paths,
+    mode: &Mode,
 ) -> Result<reply::Done, Fault> {
-    let user = owner(caller, named, paths)?;
-    install::install(paths, &user, &text.0).map_err(failed)?;
+    let user = owner(caller, named, &mode.paths)?;
+    check(&user, text, mode)?;
+    install::install(&mode.paths, &user, &text.0).map_err(failed)?;
     Ok(reply::Done {})
+}
+
+/// Whether the crontab can be read as it is meant: one line that is not used may be the one that matters.
+fn check(user: &User, text: &Text, mode: &Mode) -> Result<(), Fault> {
+    install::check_length(user, &text.0).map_err(failed)?;
+    let source = Source(PathBuf::from("crontab"));
+    let (machine, mut zones) = (Machine::of(&mode.paths), Zones::new(&mode.paths.root));
+    let (_, said) = of_crontab(
+        &text.0,
+        &source,
+        jobs::Owner::All(&user.name),
+        mode.dialect,
+        &machine,
+        &mut zones,
+    );
+    match said.iter().find(|said| said.severity == Severity::Error) {
+        Some(error) => Err(Fault::InvalidParameter { parameter: error.in_a_line("crontab") }),
+        None => Ok(()),
+    }
 }
 
 fn remove_crontab(

@@ -52,8 +52,8 @@ pub enum Command {
 /// What the disk thread tells.
 #[derive(Debug)]
 pub enum Answer {
-    /// Who a client is.
-    Identified { client: Client, caller: Caller },
+    /// Who a client is, or why that cannot be told.
+    Identified { client: Client, caller: Result<Caller, String> },
     /// What a client's frame says.
     Parsed { client: Client, call: Call },
     /// The reply for a client.

@@ -6,21 +6,23 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use crate::daemon::connections::{Client, Connections, FIRST};
+use crate::daemon::connections::{Caller, Client, Connections, FIRST};
 use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
+use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Command, Disk};
 use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
-use crate::daemon::wait::{For, Ready, Token, Wait};
+use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
@@ -28,7 +30,8 @@ use crate::plan::job::{Kind, Recipe};
 use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
-use crate::protocol::request::{self, Call};
+use crate::protocol::fault::Fault;
+use crate::protocol::request::{self, Call, Request};
 use crate::session::report;
 
 const LISTENER: Token = Token(1);
@@ -42,6 +45,9 @@ const KEEP_OUTPUT: u64 = 1 << 20;
 
 /// How long the system's mailer may take for a mail, in seconds. Some deliver before they return.
 const MAIL_PATIENCE: u32 = 300;
+
+/// Without descriptors for clients that wait to connect, they are tried again after this.
+const DEAF: TimeDelta = TimeDelta::seconds(1);
 
 /// Everything that the loop holds.
 pub struct Ratd {
@@ -77,9 +83,8 @@ impl Ratd {
         self.wait.add(self.disk.descriptor(), DISK, For::Reading)?;
         self.runner.watch(&self.wait, FORK_SERVER)?;
         loop {
-            let wakeup =
-                [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
-            let (now, ready) = self.wait.next(wakeup)?;
+            let (now, ready) = self.wait.next(self.next_wakeup()?)?;
+            self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
             self.revive(&now);
             for ready in ready {
@@ -88,6 +93,16 @@ impl Ratd {
                 }
             }
         }
+    }
+
+    /// When there is something to do at the latest.
+    fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
+        let due = [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
+        if !self.connections.is_deaf() {
+            return Ok(due);
+        }
+        let again = wait::now()?.wall + DEAF;
+        Ok(Some(due.map_or(again, |due| due.min(again))))
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
@@ -104,7 +119,7 @@ impl Ratd {
 
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
-            LISTENER => self.welcome(),
+            LISTENER => self.connections.accept(&self.wait),
             SIGNALS => return self.obey(),
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
@@ -190,12 +205,6 @@ impl Ratd {
         self.disk.must(Command::Refused { run, at: now, why });
     }
 
-    fn welcome(&mut self) {
-        for (client, uid) in self.connections.accept() {
-            self.disk.must(Command::Identify { client, uid });
-        }
-    }
-
     fn obey(&mut self) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
@@ -261,9 +270,7 @@ impl Ratd {
     fn listen(&mut self, now: &Now) -> io::Result<()> {
         for answer in self.disk.answers() {
             match answer {
-                Answer::Identified { client, caller } => {
-                    self.connections.identify(client, caller, &self.wait)
-                }
+                Answer::Identified { client, caller } => self.name(now, client, caller),
                 Answer::Parsed { client, call } => {
                     if let Some(reply) = self.answer(now, client, call) {
                         self.connections.reply(client, reply, &self.wait);
@@ -374,13 +381,57 @@ impl Ratd {
         if call.oneway {
             self.connections.silence(client);
         }
-        let caller = self.connections.caller(client).cloned()?;
-        match control::route(now.wall, client, caller, call.request, &self.scheduler, &self.state) {
+        let request = match call.request {
+            Ok(request) => request,
+            Err(fault) => return Some(desk::refused(fault)),
+        };
+        let uid = self.connections.uid(client)?;
+        let caller = match self.connections.caller(client) {
+            Some(caller) => caller.clone(),
+            None if control::needs_name(&request, uid, &self.state, &self.mode.paths) => {
+                // Until it is answered the client is not heard: there is one of these for each, at most.
+                self.state.unnamed.insert(client, request);
+                self.disk.must(Command::Identify { client, uid });
+                return None;
+            }
+            None => Caller { uid, name: uid.to_string(), user: None },
+        };
+        self.answer_to(now, client, caller, request)
+    }
+
+    fn answer_to(
+        &mut self,
+        now: &Now,
+        client: Client,
+        caller: Caller,
+        request: Request,
+    ) -> Option<Vec<u8>> {
+        let known = control::Known {
+            scheduler: &self.scheduler,
+            state: &self.state,
+            paths: &self.mode.paths,
+        };
+        match control::route(now.wall, client, caller, request, &known) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
             }
+        }
+    }
+
+    /// Who a client is has been found out, or not: what it asked for is answered.
+    fn name(&mut self, now: &Now, client: Client, caller: Result<Caller, String>) {
+        let Some(request) = self.state.unnamed.remove(&client) else { return };
+        let reply = match caller {
+            Ok(caller) => {
+                self.connections.identify(client, caller.clone());
+                self.answer_to(now, client, caller, request)
+            }
+            Err(message) => Some(desk::refused(Fault::Unavailable { message })),
+        };
+        if let Some(reply) = reply {
+            self.connections.reply(client, reply, &self.wait);
         }
     }
 }

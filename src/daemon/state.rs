@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::daemon::connections::Client;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
 use crate::plan::run::{Run, RunId};
+use crate::protocol::request::Request;
 
 /// What `rat status` tells.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct State {
     pub trouble: Option<String>,
     /// The jobs whose runs go on, by run.
     pub running: BTreeMap<RunId, Run>,
+    /// What was asked by clients whose name is being looked up.
+    pub unnamed: BTreeMap<Client, Request>,
     pub runs_started: u64,
     pub runs_missed: u64,
     pub rows_dropped: u64,
@@ -31,6 +35,7 @@ impl State {
             problems: BTreeMap::new(),
             trouble: None,
             running: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
             runs_started: 0,
             runs_missed: 0,
             rows_dropped: 0,

@@ -177,6 +177,11 @@ impl Scheduler {
         jobs
     }
 
+    /// How many jobs there are.
+    pub fn count(&self) -> usize {
+        self.tables.iter().map(|table| table.jobs.len()).sum()
+    }
+
     /// The coming runs of the jobs that `wanted` selects, in order of time: at most `count`, all before `until`.
     pub fn upcoming(
         &self,

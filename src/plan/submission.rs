@@ -30,7 +30,32 @@ pub struct Submission {
     pub mail_to: Option<String>,
 }
 
+/// The longest script, in bytes.
+const LONGEST_SCRIPT: usize = 4 << 20;
+
+/// The largest environment, names and values together.
+const LARGEST_ENVIRONMENT: usize = 1 << 20;
+
+/// The longest name of a directory, as the kernel takes it.
+const LONGEST_DIRECTORY: usize = 4096;
+
 impl Submission {
+    /// Why it is not taken: what is larger than anything that at is meant for.
+    pub fn check_size(&self) -> Result<(), String> {
+        let variables = self.environment.iter();
+        let environment = variables.map(|(name, value)| name.0.len() + value.0.len()).sum();
+        for (what, length, longest) in [
+            ("script", self.script.0.len(), LONGEST_SCRIPT),
+            ("environment", environment, LARGEST_ENVIRONMENT),
+            ("name of the directory", self.directory.0.len(), LONGEST_DIRECTORY),
+        ] {
+            if length > longest {
+                return Err(format!("the {what} is larger than {longest} bytes"));
+            }
+        }
+        Ok(())
+    }
+
     /// How a session runs it.
     pub fn recipe(&self) -> Recipe {
         Recipe {

@@ -27,6 +27,11 @@ impl Frames {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// How many bytes wait here.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The next whole frame, without its zero byte.
     pub fn pop(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         let frame = self.pop_any();

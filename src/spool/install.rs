@@ -50,7 +50,7 @@ pub fn read(paths: &Paths, user: &User) -> io::Result<Option<Vec<u8>>> {
 /// Puts a crontab in place of the one that is there. When it returns, the new one survives a power cut.
 pub fn install(paths: &Paths, user: &User, text: &[u8]) -> io::Result<()> {
     let place = place(paths, user)?;
-    Trust::user(user).check_length(text.len() as u64)?;
+    check_length(user, text)?;
     let directory = directory(paths);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     let _held = locked(&directory)?;
@@ -64,6 +64,11 @@ pub fn install(paths: &Paths, user: &User, text: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     File::open(&directory)?.sync_all()
+}
+
+/// Whether a crontab of this length would be read.
+pub fn check_length(user: &User, text: &[u8]) -> io::Result<()> {
+    Trust::user(user).check_length(text.len() as u64)
 }
 
 /// Removes a crontab. False if there was none.

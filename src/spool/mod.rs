@@ -21,6 +21,12 @@ use crate::spool::jobs::{Machine, Zones};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, Loss};
 
+/// Where users' crontabs are, under the root.
+const USERS: [&str; 3] = ["var/spool/cron/crontabs", "var/spool/cron", "etc/crontabs"];
+
+/// So many things that are wrong with one file are told.
+const TOLD_PROBLEMS: usize = 100;
+
 /// What the files of a place are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -71,14 +77,10 @@ impl Spool {
         let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
         let directory =
             |path, role| Place { path: paths.under_root(path), is_directory: true, role };
-        let places = vec![
-            file("etc/crontab", Role::System),
-            directory("etc/cron.d", Role::System),
-            directory("var/spool/cron/crontabs", Role::User),
-            directory("var/spool/cron", Role::User),
-            directory("etc/crontabs", Role::User),
-            file("etc/anacrontab", Role::Period),
-        ];
+        let mut places =
+            vec![file("etc/crontab", Role::System), directory("etc/cron.d", Role::System)];
+        places.extend(USERS.map(|path| directory(path, Role::User)));
+        places.push(file("etc/anacrontab", Role::Period));
         Spool::new(places, paths, dialect)
     }
 
@@ -219,7 +221,8 @@ impl Spool {
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let shown = path.display().to_string();
-        let problems = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown)).collect();
+        let lines = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown));
+        let problems = lines.take(TOLD_PROBLEMS).collect();
         Ok((jobs, problems))
     }
 
@@ -272,6 +275,13 @@ impl Spool {
         path.parent()
             .is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
     }
+}
+
+/// The user whose crontab a file is; `None` for the system's.
+pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
+    let parent = path.parent()?;
+    let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
+    path.file_name()?.to_str().filter(|_| is_users)
 }
 
 /// Reads an optional small file of names, one a line (`cron.allow`); `None` if there is none.

@@ -14,6 +14,9 @@ use crate::store::{Change, Store, runs};
 /// An at-job that starts later than this was missed, and is caught up with.
 const LATE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
+/// When the jobs that are claimed at once hold so many bytes, the others wait for the next time.
+const CLAIMED_BYTES: usize = 16 << 20;
+
 /// A job as the queue lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
@@ -120,7 +123,7 @@ impl Change<'_> {
         })
     }
 
-    /// Claims the jobs that are due at `now`, at most `limit` of them, in order of due time and number, and
+    /// Claims the jobs that are due at `now`, at most `limit` of them, and fewer if they are large, in order of due time and number, and
     /// records their runs, named `first` and onward. They may be started after the commit, and never again.
     pub fn claim_due(
         &self,
@@ -135,13 +138,21 @@ impl Change<'_> {
                  WHERE state = 'queued' AND due <= ?1 ORDER BY due, number LIMIT ?2",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let claimed: Vec<Claimed> = select
-                .query_map(params![Column(now), limit], |row| claimed(row, now))?
-                .collect::<rusqlite::Result<_>>()?;
+            let mut claimable = Vec::new();
+            let (mut rows, mut bytes) = (select.query(params![Column(now), limit])?, 0);
+            while bytes < CLAIMED_BYTES
+                && let Some(row) = rows.next()?
+            {
+                let claimed = claimed(row, now)?;
+                bytes += claimed.recipe.command.0.len();
+                let environment = claimed.recipe.environment.iter();
+                bytes += environment.map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
+                claimable.push(claimed);
+            }
             let mut mark = connection
                 .prepare_cached("UPDATE jobs SET state = 'claimed', run = ?2 WHERE number = ?1")?;
             (first.0..)
-                .zip(claimed)
+                .zip(claimable)
                 .map(|(id, mut claimed)| {
                     claimed.run.id = RunId(id);
                     mark.execute(params![claimed.number.cast_signed(), Column(claimed.run.id)])?;

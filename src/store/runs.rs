@@ -19,6 +19,12 @@ const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 /// The newest run of a job that does not run any more is kept so long.
 const NEWEST_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(800);
 
+/// Where what a run printed is not asked for, this much of its end is read, for the last line.
+const TAIL: usize = 1024;
+
+/// When so much of what runs printed has been read, of all others only the end is.
+const MOST_OUTPUT: usize = 8 << 20;
+
 /// A run as history remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
@@ -32,8 +38,10 @@ pub struct Past {
     pub outcome: Option<Outcome>,
     /// What it used.
     pub usage: Usage,
-    /// What is kept of its output.
+    /// What is kept of its output, or the end of that.
     pub output: Text,
+    /// The output is not all that is kept.
+    pub only_end: bool,
     /// How long the output was before it was cut, in bytes.
     pub output_bytes: u64,
 }
@@ -47,6 +55,8 @@ pub struct Filter<'a> {
     pub job: Option<&'a str>,
     /// No more than so many, the newest.
     pub limit: usize,
+    /// Of what they printed the last lines are enough.
+    pub only_ends: bool,
 }
 
 impl Change<'_> {
@@ -120,17 +130,30 @@ impl Change<'_> {
 }
 
 impl Store {
-    /// Runs with their output, newest first.
+    /// Runs with their output, newest first; where there is too much of it, with the ends of some.
     pub fn history(&self, filter: &Filter<'_>) -> Result<Vec<Past>, Error> {
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let mut left = if filter.only_ends { 0 } else { MOST_OUTPUT };
+        let mut past = |row: &Row<'_>| {
+            let mut past = past(row)?;
+            past.only_end = past.output.0.len() > left || filter.only_ends;
+            if past.only_end {
+                let begins = past.output.0.len().saturating_sub(TAIL);
+                past.output = Text(past.output.0[begins..].to_vec());
+                left = 0;
+            } else {
+                left -= past.output.0.len();
+            }
+            Ok(past)
+        };
         self.read(|connection| match (filter.job, filter.owner) {
             (None, None) => connection
                 .prepare_cached("SELECT * FROM runs ORDER BY id DESC LIMIT ?1")?
-                .query_map([limit], past)?
+                .query_map([limit], &mut past)?
                 .collect(),
             (None, Some(owner)) => connection
                 .prepare_cached("SELECT * FROM runs WHERE owner = ?1 ORDER BY id DESC LIMIT ?2")?
-                .query_map(params![owner, limit], past)?
+                .query_map(params![owner, limit], &mut past)?
                 .collect(),
             (Some(job), owner) => connection
                 .prepare_cached(
@@ -142,7 +165,10 @@ impl Store {
                          AND (:owner IS NULL OR owner = :owner)
                      ORDER BY id DESC LIMIT :limit",
                 )?
-                .query_map(named_params! {":job": job, ":owner": owner, ":limit": limit}, past)?
+                .query_map(
+                    named_params! {":job": job, ":owner": owner, ":limit": limit},
+                    &mut past,
+                )?
                 .collect(),
         })
     }
@@ -246,6 +272,7 @@ fn past(row: &Row<'_>) -> rusqlite::Result<Past> {
             max_rss_kib: number("max_rss_kib")?,
         },
         output,
+        only_end: false,
         output_bytes: number("output_bytes")?,
     })
 }

@@ -337,7 +337,7 @@ fn history_is_asked_by_owner_name_and_beginning_of_id() {
     for run in [run(1, "aabb"), run(2, "aacc"), bobs] {
         finish(&mut store, &report(run, Outcome::Exited(0)));
     }
-    let filter = |owner, job, limit| Filter { owner, job, limit };
+    let filter = |owner, job, limit| Filter { owner, job, limit, only_ends: false };
     let cases: [(Filter<'_>, &[u64]); 8] = [
         (filter(None, None, 9), &[3, 2, 1]),
         (filter(None, None, 1), &[3]),
@@ -584,5 +584,38 @@ fn a_long_queue_is_claimed_and_listed_by_its_indexes() {
     for (query, index) in cases {
         let plan = plan(query);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
+    }
+}
+
+#[test]
+fn of_large_jobs_fewer_are_claimed_at_once() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let change = store.begin().unwrap();
+    for _ in 0..12 {
+        let script = Text(vec![b'#'; 3 << 20]);
+        change.submit(ALICE, "alice", at(0), &Submission { script, ..submission(0) }).unwrap();
+    }
+    let claimed: Vec<_> =
+        (0..3).map(|n| change.claim_due(at(0), RunId(n * 100 + 1), 100).unwrap().len()).collect();
+    assert_eq!(claimed, [6, 6, 0]);
+}
+
+#[test]
+fn of_much_output_only_the_ends_are_read() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let change = store.begin().unwrap();
+    for id in 1..=11 {
+        let output = Text([vec![b'x'; 1 << 20], b"\nlast\n".to_vec()].concat());
+        let report = report(run(id, "job"), Outcome::Exited(0));
+        change.finish(&Report { output, ..report }).unwrap();
+    }
+    change.commit().unwrap();
+    for (only_ends, whole) in [(false, 7), (true, 0)] {
+        let past = store.history(&Filter { limit: 99, only_ends, ..Filter::default() }).unwrap();
+        assert_eq!(past.iter().filter(|past| !past.only_end).count(), whole);
+        assert!(past.iter().all(|past| past.output.0.ends_with(b"x\nlast\n")));
+        assert!(past[whole..].iter().all(|past| past.only_end && past.output.0.len() == 1024));
     }
 }

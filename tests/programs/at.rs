@@ -1,8 +1,10 @@
 //! rat-at, rat-atq and rat-atrm against a ratd.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 
 use rat::plan::submission::Submission;
 use rat::plan::text::Text;
@@ -62,6 +64,17 @@ fn the_queue_looks_as_that_of_at() {
     assert!(printed.stdout.starts_with("#!/bin/sh\numask "), "{printed:?}");
     assert!(printed.stdout.ends_with("\ntrue\n"), "{printed:?}");
     ratd.stop();
+}
+
+#[test]
+fn a_connection_that_breaks_leaves_it_open_whether_the_job_is_queued() {
+    let root = Root::new("broken");
+    root.directory("run/rat");
+    let listener = UnixListener::bind(root.path("run/rat/control.sock")).unwrap();
+    let client = at(&root, &["noon", "tomorrow"]).input("true\n").start();
+    let mut taken = Vec::new();
+    BufReader::new(listener.accept().unwrap().0).read_until(0, &mut taken).unwrap();
+    client.finish().fails(1, "it is not known whether the job was queued; look with rat-atq");
 }
 
 #[test]
@@ -133,7 +146,7 @@ fn a_script_can_come_from_a_file_and_be_of_any_size() {
     ratd.await_line("exited with status 13");
     let longer = ": a line that does nothing, again and again\n".repeat(500_000);
     let refused = at(&root, &["now"]).input(longer).run();
-    refused.fails(1, "nothing was queued");
+    refused.fails(1, "the script is larger than 4194304 bytes\nnothing was queued");
     assert_eq!(queue(&root), "");
     ratd.stop();
 }

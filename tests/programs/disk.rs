@@ -20,6 +20,8 @@ fn entries_start_while_the_disk_hangs() {
     ratd.await_line("| tick");
     File::create(&hang).unwrap();
     let waiting = root.client(AT, &["noon", "tomorrow"]).input("true\n").start();
+    // The one thread that may wait waits; what needs no disk is answered.
+    root.client(RAT, &["status"]).run().ok();
     let seen = ratd.said.iter().filter(|line| line.contains("| tick")).count();
     ratd.await_lines("| tick", seen + 4);
     std::fs::remove_file(&hang).unwrap();
@@ -28,6 +30,23 @@ fn entries_start_while_the_disk_hangs() {
     assert!(root.client(ATQ, &[]).run().ok().stdout.starts_with("1\t"));
     let drops = root.json(&["status"])["rows_dropped"].clone();
     assert_eq!(drops, 0, "a queue of thousands is not filled by four seconds");
+    ratd.stop();
+}
+
+#[test]
+fn who_cannot_be_looked_up_is_not_taken_for_somebody_else() {
+    let root = Root::new("no-names");
+    let Some(library) = shim(&root, "no_names.c") else { return };
+    let away = root.path("away");
+    let start = Start::system(&root).variable("LD_PRELOAD", &library);
+    let ratd = start.variable("RAT_TEST_HANG", &away).ready();
+    root.write("etc/at.deny", me());
+    File::create(&away).unwrap();
+    root.client(AT, &["noon", "tomorrow"]).input("true\n").run().fails(1, "cannot look up");
+    root.client(RAT, &["list"]).run().fails(1, "cannot look up");
+    root.client(RAT, &["status"]).run().ok();
+    std::fs::remove_file(&away).unwrap();
+    root.client(RAT, &["list"]).run().ok();
     ratd.stop();
 }
 

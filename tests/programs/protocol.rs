@@ -7,9 +7,12 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use nix::unistd::User;
 use serde_json::{Value, json};
 
-use crate::bench::{AT, ATQ, DEADLINE, RAT, Ratd, Root, Start, eventually, is_root};
+use crate::bench::{
+    AT, ATQ, Client, DEADLINE, OTHER, RAT, RATD, Ratd, Root, Start, eventually, is_root,
+};
 
 /// A connection that says what it likes.
 struct Raw(BufReader<UnixStream>);
@@ -273,6 +276,65 @@ fn oneway_requests_are_done() {
     eventually("the job is removed", || root.client(ATQ, &[]).run().ok().stdout.is_empty());
 }
 
+#[test]
+fn half_requests_are_not_kept_without_end() {
+    let root = Root::new("half");
+    let _ratd = ratd(&root);
+    let piece = vec![b' '; 1 << 20];
+    let mut closed = 0;
+    let held: Vec<_> = (0..8)
+        .map(|_| {
+            let mut raw = Raw::new(&root);
+            let taken = (0..15).all(|_| raw.0.get_mut().write_all(&piece).is_ok());
+            closed += usize::from(!taken);
+            raw
+        })
+        .collect();
+    assert!((3..8).contains(&closed), "{closed} of 8 half requests of 15 MiB were refused");
+    drop(held);
+    eventually("there is room", || root.client(RAT, &["status"]).run().status == Some(0));
+    serves(&root);
+}
+
+#[test]
+fn long_commands_are_told_in_part() {
+    let root = Root::new("long-commands");
+    root.crontab(&format!("* * * * * : {}\n", "ä".repeat(50_000)).repeat(20));
+    let _ratd = Start::system(&root).ready();
+    let mut raw = Raw::new(&root);
+    let reply = raw.call("ListNext", &json!({ "count": 10_000 }));
+    let runs = reply["parameters"]["runs"].as_array().unwrap();
+    assert!((5000..10_000).contains(&runs.len()), "{}", runs.len());
+    let jobs = raw.call("ListJobs", &json!({}));
+    for job in [&runs[0], &jobs["parameters"]["jobs"][19]] {
+        let command = job["command"]["text"].as_str().unwrap();
+        assert!(command.len() <= 1000 && command.ends_with('ä'), "{command}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_crontab_is_its_users_business() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("problems");
+    root.crontab(&"61 * * * * secret-of-root\n".repeat(300));
+    root.write("etc/cron.d/system", "62 * * * * root true\n");
+    root.write("var/spool/cron/crontabs/nobody", "63 * * * * true\n");
+    root.mode("var/spool/cron/crontabs/nobody", 0o600);
+    std::os::unix::fs::chown(
+        root.path("var/spool/cron/crontabs/nobody"),
+        Some(User::from_name(OTHER).unwrap().unwrap().uid.as_raw()),
+        None,
+    )
+    .unwrap();
+    let _ratd = Start::system(&root).ready();
+    let told = root.client(RAT, &["status"]).of_other().run().ok().stdout;
+    assert!(told.contains("63") && told.contains("62") && !told.contains("61"), "{told}");
+    let told = root.json(&["status"])["problems"].as_array().unwrap().len();
+    assert_eq!(told, 100);
+}
+
 /// Holds 200 connections, and half a frame in each.
 const HOARD: &str = "
 import socket, sys
@@ -329,6 +391,117 @@ fn one_users_connections_do_not_shut_out_others() {
     eventually("there is room again", || {
         root.client(RAT, &["status"]).of_other().run().status == Some(0)
     });
+}
+
+#[test]
+fn without_descriptors_ratd_waits_for_some() {
+    let root = Root::new("descriptors");
+    let ratd = ratd(&root);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", ratd.pid)).unwrap().count();
+    let limited = Command::new("prlimit")
+        .arg(format!("--pid={}", ratd.pid))
+        .arg(format!("--nofile={}", open + 8))
+        .status();
+    if !limited.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no prlimit");
+        return;
+    }
+    let mut own: Vec<_> = (0..30).map(|_| Raw::new(&root)).collect();
+    own[0].call("GetStatus", &json!({}));
+    own.drain(..20);
+    // Those that waited are taken once there is room.
+    let reply = own[0].call("GetStatus", &json!({}));
+    assert_eq!(reply["parameters"]["jobs"], 3000);
+    drop(own);
+    serves(&root);
+}
+
+#[test]
+fn what_is_wrong_or_too_large_is_refused_by_ratd_too() {
+    let root = Root::new("refused");
+    let _ratd = Start::system(&root).ready();
+    let mut raw = Raw::new(&root);
+    let text = "* * * * * true\n61 * * * * true\n";
+    let reply = raw.call("PutCrontab", &json!({ "text": { "text": text } }));
+    assert_eq!(reply["error"], "org.varlink.service.InvalidParameter");
+    let said = reply["parameters"]["parameter"].as_str().unwrap();
+    assert!(said.starts_with("crontab:2:1: "), "{said}");
+    let reply = raw.call("GetCrontab", &json!({}));
+    assert_eq!(reply["error"], "org.rat.scheduler1.NoCrontab");
+    let mut job = json!({
+        "due": "2100-01-01T00:00:00Z", "queue": "a", "script": { "text": "true" },
+        "environment": [], "directory": { "text": "/" }, "umask": 0, "mail": "never",
+    });
+    assert_eq!(raw.call("SubmitJob", &json!({ "job": job }))["parameters"]["number"], 1);
+    job["script"]["text"] = "#".repeat(5 << 20).into();
+    let reply = raw.call("SubmitJob", &json!({ "job": job }));
+    assert_eq!(reply["error"], "org.rat.scheduler1.Unavailable");
+    job["script"]["text"] = "true".into();
+    job["environment"] =
+        json!([{ "name": { "text": "A" }, "value": { "text": "x".repeat(2 << 20) } }]);
+    let reply = raw.call("SubmitJob", &json!({ "job": job }));
+    assert_eq!(reply["error"], "org.rat.scheduler1.Unavailable");
+    root.client(RAT, &["--root", &root.shown(""), "status"]).without("RAT_ROOT").run().ok();
+}
+
+#[test]
+fn another_users_ratd_is_passed_over() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("passed-over");
+    let table = root.write("table", "30 4 * * * true\n");
+    let runtime = root.directory("runtime");
+    let other = User::from_name(OTHER).unwrap().unwrap();
+    std::os::unix::fs::chown(&runtime, Some(other.uid.as_raw()), None).unwrap();
+    root.mode("runtime", 0o700);
+    let with = |program: &str| {
+        let client = Client::new(program).variable("XDG_RUNTIME_DIR", &runtime);
+        client.variable("HOME", &runtime).variable("XDG_STATE_HOME", &runtime)
+    };
+    let mut ratd = with(RATD).argument(table.to_str().unwrap()).of_other().start();
+    eventually("it answers its own user", || {
+        with(RAT).argument("status").of_other().run().status == Some(0)
+    });
+    let asked = with(RAT).arguments(&["status", "--json"]).run();
+    match asked.status {
+        // This machine has one of its own.
+        Some(0) => assert!(!asked.stdout.contains(&format!("\"pid\":{},", ratd.child.id()))),
+        _ => drop(asked.fails(3, "passed over: it is run by another user")),
+    }
+    ratd.child.kill().unwrap();
+    ratd.finish();
+}
+
+#[test]
+fn many_users_together_do_not_shut_out_root() {
+    if !is_root() || Command::new("python3").arg("-V").output().is_err() {
+        return;
+    }
+    let root = Root::new("crowd");
+    let _ratd = ratd(&root);
+    let mut crowd: Vec<_> = (60_001..60_009)
+        .map(|uid: u32| {
+            let mut one = Command::new("setpriv")
+                .args([format!("--reuid={uid}"), format!("--regid={uid}")])
+                .args(["--clear-groups", "python3", "-c", HOARD])
+                .arg(root.path("run/rat/control.sock"))
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut held = [0; 4];
+            one.stdout.as_mut().unwrap().read_exact(&mut held).unwrap();
+            one
+        })
+        .collect();
+    serves(&root);
+    for one in &mut crowd {
+        drop(one.stdin.take());
+        one.wait().unwrap();
+    }
 }
 
 #[test]

@@ -95,14 +95,15 @@ pub fn resolve(
     let date = match &timespec.day {
         None if next_time => present.date(),
         None => today,
-        Some(day) => date_of(day, today, timespec.steps.is_empty())?,
+        Some(day) => date_of(day, today, timespec)?,
     };
     let clock = timespec.clock.unwrap_or(Clock {
         hour: present.hour(),
         minute: present.minute(),
         utc: false,
     });
-    let mut place = Place::Reading(at_clock(date, clock));
+    let begins = at_clock(date, clock).ok_or_else(|| too_far(timespec.columns.clone()))?;
+    let mut place = Place::Reading(begins);
     for step in &timespec.steps {
         place = place.moved(step, frame, now)?;
     }
@@ -114,7 +115,9 @@ pub fn resolve(
                 Place::Instant(instant) => instant <= now,
             };
             if passed && shown.date() == present.date() {
-                place = Place::Reading(shown + Days::new(1));
+                let tomorrow = shown.checked_add_days(Days::new(1));
+                let tomorrow = tomorrow.ok_or_else(|| too_far(timespec.columns.clone()))?;
+                place = Place::Reading(tomorrow);
             }
         }
         Some(Day::Date { year: None, .. }) => {
@@ -126,7 +129,7 @@ pub fn resolve(
         None | Some(Day::Today | Day::Tomorrow | Day::Weekday(_) | Day::Date { .. }) => {}
     }
     let due = place.instant(frame, now);
-    if reading(zone, due).year() > 9999 {
+    if !(1..=9999).contains(&reading(zone, due).year()) {
         return Err(too_far(timespec.columns.clone()));
     }
     not_past(due, now, zone, timespec.columns.clone()).map_err(|past| match due.year() {
@@ -175,6 +178,9 @@ pub fn parse_touch(
         let message =
             format!("the clock never shows {reading}; it jumps to {}", iso(instant, zone));
         return Err(Diagnostic::error("T004", 1, 0..text.len(), message));
+    }
+    if year > 9999 {
+        return Err(too_far(0..text.len()));
     }
     not_past(Place::Reading(reading).instant(zone, now), now, zone, 0..text.len())
 }
@@ -265,9 +271,9 @@ fn day_in(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
     first.checked_add_days(Days::new(u64::from(day) - 1))
 }
 
-fn at_clock(date: NaiveDate, clock: Clock) -> NaiveDateTime {
-    date.and_time(chrono::NaiveTime::MIN)
-        + TimeDelta::minutes(i64::from(clock.hour * 60 + clock.minute))
+fn at_clock(date: NaiveDate, clock: Clock) -> Option<NaiveDateTime> {
+    let minutes = i64::from(clock.hour * 60 + clock.minute);
+    date.and_time(chrono::NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(minutes))
 }
 
 /// `now` without the seconds its clock shows.
@@ -276,13 +282,18 @@ fn minute_of(now: Timestamp, zone: &dyn Offsets) -> Timestamp {
     DateTime::from_timestamp(now.timestamp() - seconds, 0).unwrap_or(now)
 }
 
-fn date_of(day: &Day, today: NaiveDate, alone: bool) -> Result<NaiveDate, Diagnostic> {
+fn date_of(day: &Day, today: NaiveDate, timespec: &Timespec) -> Result<NaiveDate, Diagnostic> {
+    let alone = timespec.steps.is_empty();
+    let ahead = |days: u64| {
+        let date = today.checked_add_days(Days::new(days));
+        date.ok_or_else(|| too_far(timespec.columns.clone()))
+    };
     match day {
         Day::Today => Ok(today),
-        Day::Tomorrow => Ok(today + Days::new(1)),
+        Day::Tomorrow => ahead(1),
         Day::Weekday(weekday) => {
-            let ahead = weekday.days_since(today.weekday());
-            Ok(today + Days::new(if ahead == 0 { 7 } else { u64::from(ahead) }))
+            let days = weekday.days_since(today.weekday());
+            ahead(if days == 0 { 7 } else { u64::from(days) })
         }
         Day::Date { year, month, day, columns } => {
             let before_today = (*month, *day) < (today.month(), today.day());
