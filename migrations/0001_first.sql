@@ -82,8 +82,6 @@ CREATE TABLE stamps (
 CREATE TABLE memory (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     -- The boot that @reboot jobs last ran for.
-    boot TEXT,
-    -- When ratd last knew itself running.
-    seen INTEGER
+    boot TEXT
 ) STRICT;
 INSERT INTO memory (one) VALUES (1);

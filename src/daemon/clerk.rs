@@ -18,20 +18,21 @@ use crate::daemon::crash::{Crash, Place};
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
 use crate::daemon::options::Mode;
+use crate::daemon::writes::{
+    Write, Written, in_one_transaction, instant, is_write, without_session,
+};
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::{Job, Recipe};
-use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::job::Job;
+use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
-use crate::plan::text::Text;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::others;
 use crate::spool::watch::is_blind;
 use crate::spool::{self, Spool, stamp};
+use crate::store::Store;
 use crate::store::error::Error;
-use crate::store::queue::Claimed;
 use crate::store::runs::Filter;
-use crate::store::{Change, Store};
 
 /// So much is committed at once; more would make the first of it wait too long.
 const GATHERED: usize = 256;
@@ -51,9 +52,6 @@ const BLIND_LOOK: Duration = Duration::from_secs(60);
 
 /// So many reports that could not be stored are tried again with each write.
 const RETRIED: usize = 64;
-
-/// So many old rows are deleted at a time.
-const PRUNED: usize = 100;
 
 /// The disk thread's state.
 pub struct Clerk {
@@ -77,14 +75,6 @@ pub struct Clerk {
     unsettled_is_told: bool,
     crash: Crash,
     answers: Answers,
-}
-
-/// What a write led to, told after the commit.
-enum Written {
-    Nothing,
-    Reply(Client, Vec<u8>),
-    Claimed(Vec<(Run, Recipe)>),
-    Stored(RunId),
 }
 
 impl Clerk {
@@ -606,128 +596,10 @@ impl Clerk {
     }
 }
 
-/// A write whose report, if it is about one, has been read.
-enum Write {
-    Report(Box<Report>),
-    Other(Box<Command>),
-}
-
-fn in_one_transaction(
-    store: &mut Store,
-    writes: &[Write],
-    mode: &Mode,
-    crash: Crash,
-) -> Result<Vec<Written>, Error> {
-    let change = store.begin()?;
-    let mut written = Vec::with_capacity(writes.len());
-    for write in writes {
-        written.push(match write {
-            Write::Report(report) => {
-                match &report.outcome {
-                    // Whoever knows better knows better.
-                    Outcome::Lost(why) if report.output.0.is_empty() => {
-                        change.lose(&report.run, why, report.ended)?
-                    }
-                    _ => change.finish(report)?,
-                }
-                crash.at(Place::BeforeStore);
-                Written::Stored(report.run.id)
-            }
-            Write::Other(command) => apply(&change, command, mode, crash)?,
-        });
-    }
-    if let Some(now) =
-        written.iter().any(|written| matches!(written, Written::Stored(_))).then(|| latest(writes))
-    {
-        change.prune(now.unwrap_or_default(), PRUNED)?;
-    }
-    change.commit()?;
-    Ok(written)
-}
-
-fn latest(writes: &[Write]) -> Option<Timestamp> {
-    let ended = |write: &Write| match write {
-        Write::Report(report) => Some(report.ended),
-        Write::Other(_) => None,
-    };
-    writes.iter().filter_map(ended).max()
-}
-
-fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
-    match command {
-        Command::Ask { client, caller, request, now } => {
-            let reply = desk::write(change, caller, request, *now, &mode.paths)?;
-            Ok(Written::Reply(*client, reply))
-        }
-        Command::Claim { first, limit, now } => {
-            let claimed = change.claim_due(*now, *first, *limit as usize)?;
-            crash.at(Place::BeforeClaimCommit);
-            Ok(Written::Claimed(claimed.into_iter().map(as_its_uid).collect()))
-        }
-        Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
-        Command::Stamp { ident, date } => {
-            change.mark_done(ident, *date)?;
-            // The store's date counts as well: a stamp that cannot be written is no reason to run twice.
-            let _ = stamp::write(&stamp::path(&mode.paths, ident), *date);
-            Ok(Written::Nothing)
-        }
-        _ => Ok(Written::Nothing),
-    }
-}
-
 /// The date of a period job's last run, if that counts as done.
 fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
     let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
     let last = store.history(&filter).ok()?.pop()?;
     let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
     last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())
-}
-
-/// A claimed job, for the very user who queued it: a name may have been given to somebody else since.
-fn as_its_uid(claimed: Claimed) -> (Run, Recipe) {
-    (claimed.run, Recipe { uid: Some(claimed.uid.as_raw()), ..claimed.recipe })
-}
-
-fn is_write(command: &Command) -> bool {
-    match command {
-        Command::Ask { request, .. } => desk::is_write(request),
-        Command::Claim { .. }
-        | Command::Begun { .. }
-        | Command::Refused { .. }
-        | Command::Collect { .. }
-        | Command::Lost { .. }
-        | Command::Stamp { .. } => true,
-        Command::Identify { .. }
-        | Command::Parse { .. }
-        | Command::Annotate { .. }
-        | Command::Look { .. }
-        | Command::CheckZones
-        | Command::CollectAll { .. }
-        | Command::Settle { .. } => false,
-    }
-}
-
-/// When a command was given, where it says so.
-fn instant(command: &Command) -> Option<Timestamp> {
-    match command {
-        Command::Ask { now, .. }
-        | Command::Claim { now, .. }
-        | Command::Collect { now, .. }
-        | Command::Lost { now, .. }
-        | Command::CollectAll { now }
-        | Command::Settle { now, .. } => Some(*now),
-        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
-        Command::Identify { .. }
-        | Command::Parse { .. }
-        | Command::Annotate { .. }
-        | Command::Look { .. }
-        | Command::CheckZones
-        | Command::Stamp { .. } => None,
-    }
-}
-
-/// The report of a run that no session reports on.
-fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
-    let (usage, output) = (Usage::default(), Text::default());
-    Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0 }
 }

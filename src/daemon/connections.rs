@@ -282,11 +282,6 @@ impl Connections {
         self.open.get(&client).is_some_and(|connection| !connection.reply.is_empty())
     }
 
-    /// How many connections there are.
-    pub fn count(&self) -> usize {
-        self.open.len()
-    }
-
     /// Whether so much is kept for this user that nothing more is taken from them.
     fn is_over_budget(&self, uid: Uid) -> bool {
         let own = self.open.values().filter(|connection| connection.uid == uid);

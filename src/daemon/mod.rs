@@ -15,6 +15,7 @@ pub mod runner;
 pub mod say;
 pub mod state;
 pub mod wait;
+pub mod writes;
 
 use std::fs::Permissions;
 use std::io;

@@ -211,11 +211,6 @@ impl Scheduler {
         runs
     }
 
-    /// The runs that have not ended.
-    pub fn running(&self) -> impl Iterator<Item = (RunId, &JobId)> {
-        self.running.iter().map(|(run, running)| (*run, &running.job))
-    }
-
     fn start_due(&mut self, now: &Now, actions: &mut Vec<Action>) {
         let step = self.clock.advance(now);
         match step {

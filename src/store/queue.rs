@@ -228,19 +228,6 @@ impl Store {
                 .optional()
         })
     }
-
-    /// Jobs claimed of which no end is known, and the run each was claimed for.
-    pub fn claims(&self) -> Result<Vec<(u64, Run)>, Error> {
-        self.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT jobs.number, runs.* FROM jobs JOIN runs ON runs.id = jobs.run
-                     WHERE jobs.ended IS NULL AND jobs.state = 'claimed' ORDER BY runs.id",
-                )?
-                .query_map([], |row| Ok((number(row)?, runs::run(row)?)))?
-                .collect()
-        })
-    }
 }
 
 /// Gives the at-job of a run its final state, if the run is one's. What it ran is forgotten, unless it is lost.

@@ -3,7 +3,6 @@
 use chrono::NaiveDate;
 use rusqlite::{OptionalExtension, params};
 
-use crate::plan::civil::Timestamp;
 use crate::store::column::Column;
 use crate::store::error::Error;
 use crate::store::{Change, Store};
@@ -25,15 +24,6 @@ impl Store {
             connection.query_row("SELECT boot FROM memory", [], |row| row.get(0))
         })
     }
-
-    /// When ratd last knew itself running.
-    pub fn seen(&self) -> Result<Option<Timestamp>, Error> {
-        self.read(|connection| {
-            connection.query_row("SELECT seen FROM memory", [], |row| {
-                Ok(row.get::<_, Option<Column<Timestamp>>>(0)?.map(|Column(at)| at))
-            })
-        })
-    }
 }
 
 impl Change<'_> {
@@ -53,15 +43,5 @@ impl Change<'_> {
     /// Notes the boot that `@reboot` jobs ran for.
     pub fn set_boot_id(&self, boot: &str) -> Result<(), Error> {
         self.write(|connection| connection.execute("UPDATE memory SET boot = ?1", [boot]).map(drop))
-    }
-
-    /// Notes that ratd was running at this instant.
-    pub fn set_seen(&self, at: Timestamp) -> Result<(), Error> {
-        self.write(|connection| {
-            connection
-                .prepare_cached("UPDATE memory SET seen = ?1")?
-                .execute([Column(at)])
-                .map(drop)
-        })
     }
 }

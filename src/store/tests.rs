@@ -275,9 +275,9 @@ fn a_job_that_is_over_leaves_no_script_behind() {
         let change = store.begin().unwrap();
         let claimed = change.claim_due(at(0), RunId(1), 9).unwrap();
         change.commit().unwrap();
-        assert_eq!(store.claims().unwrap(), [(number, claimed[0].run.clone())]);
+        assert_eq!(store.unfinished().unwrap(), [claimed[0].run.clone()]);
         finish(&mut store, &report(claimed[0].run.clone(), outcome.clone()));
-        assert_eq!(store.claims().unwrap(), []);
+        assert_eq!(store.unfinished().unwrap(), []);
         assert_eq!(store.list(None).unwrap(), []);
         assert_eq!(store.show(number).unwrap().is_some(), kept, "{outcome:?}");
         let past = store.history(&Filter { limit: 9, ..Filter::default() }).unwrap();
@@ -416,23 +416,21 @@ fn old_runs_go_but_for_the_newest_of_a_job_a_few_at_a_time() {
 }
 
 #[test]
-fn stamps_boot_and_hour_are_remembered() {
+fn stamps_and_the_boot_are_remembered() {
     let directory = Directory::new();
     let day = |day| NaiveDate::from_ymd_opt(2027, 2, day).unwrap();
     let mut store = directory.open();
-    assert_eq!((store.done("cron.daily").unwrap(), store.seen().unwrap()), (None, None));
+    assert_eq!(store.done("cron.daily").unwrap(), None);
     assert_eq!(store.boot_id().unwrap(), None);
     let change = store.begin().unwrap();
     change.mark_done("cron.daily", day(1)).unwrap();
     change.mark_done("cron.daily", day(2)).unwrap();
     change.set_boot_id("b00t").unwrap();
-    change.set_seen(at(3)).unwrap();
     change.commit().unwrap();
     drop(store);
     let store = directory.open();
     assert_eq!(store.done("cron.daily").unwrap(), Some(day(2)));
     assert_eq!(store.boot_id().unwrap().as_deref(), Some("b00t"));
-    assert_eq!(store.seen().unwrap(), Some(at(3)));
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! What the clerk writes in one transaction: which commands are writes, what each of them writes, what it led to.
+//! Tells nobody; that is done after the commit.
+
+use crate::daemon::connections::Client;
+use crate::daemon::crash::{Crash, Place};
+use crate::daemon::desk;
+use crate::daemon::disk::Command;
+use crate::daemon::options::Mode;
+use crate::plan::civil::Timestamp;
+use crate::plan::job::Recipe;
+use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::text::Text;
+use crate::spool::stamp;
+use crate::store::error::Error;
+use crate::store::queue::Claimed;
+use crate::store::{Change, Store};
+
+/// So many old rows are deleted at a time.
+const PRUNED: usize = 100;
+
+/// What a write led to, told after the commit.
+pub enum Written {
+    Nothing,
+    Reply(Client, Vec<u8>),
+    Claimed(Vec<(Run, Recipe)>),
+    Stored(RunId),
+}
+
+/// A write whose report, if it is about one, has been read.
+pub enum Write {
+    Report(Box<Report>),
+    Other(Box<Command>),
+}
+
+/// Writes all of it, durably, or nothing.
+pub fn in_one_transaction(
+    store: &mut Store,
+    writes: &[Write],
+    mode: &Mode,
+    crash: Crash,
+) -> Result<Vec<Written>, Error> {
+    let change = store.begin()?;
+    let mut written = Vec::with_capacity(writes.len());
+    for write in writes {
+        written.push(match write {
+            Write::Report(report) => {
+                match &report.outcome {
+                    // Whoever knows better knows better.
+                    Outcome::Lost(why) if report.output.0.is_empty() => {
+                        change.lose(&report.run, why, report.ended)?
+                    }
+                    _ => change.finish(report)?,
+                }
+                crash.at(Place::BeforeStore);
+                Written::Stored(report.run.id)
+            }
+            Write::Other(command) => apply(&change, command, mode, crash)?,
+        });
+    }
+    if let Some(now) =
+        written.iter().any(|written| matches!(written, Written::Stored(_))).then(|| latest(writes))
+    {
+        change.prune(now.unwrap_or_default(), PRUNED)?;
+    }
+    change.commit()?;
+    Ok(written)
+}
+
+fn latest(writes: &[Write]) -> Option<Timestamp> {
+    let ended = |write: &Write| match write {
+        Write::Report(report) => Some(report.ended),
+        Write::Other(_) => None,
+    };
+    writes.iter().filter_map(ended).max()
+}
+
+fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
+    match command {
+        Command::Ask { client, caller, request, now } => {
+            let reply = desk::write(change, caller, request, *now, &mode.paths)?;
+            Ok(Written::Reply(*client, reply))
+        }
+        Command::Claim { first, limit, now } => {
+            let claimed = change.claim_due(*now, *first, *limit as usize)?;
+            crash.at(Place::BeforeClaimCommit);
+            Ok(Written::Claimed(claimed.into_iter().map(as_its_uid).collect()))
+        }
+        Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
+        Command::Stamp { ident, date } => {
+            change.mark_done(ident, *date)?;
+            // The store's date counts as well: a stamp that cannot be written is no reason to run twice.
+            let _ = stamp::write(&stamp::path(&mode.paths, ident), *date);
+            Ok(Written::Nothing)
+        }
+        _ => Ok(Written::Nothing),
+    }
+}
+
+/// A claimed job, for the very user who queued it: a name may have been given to somebody else since.
+fn as_its_uid(claimed: Claimed) -> (Run, Recipe) {
+    (claimed.run, Recipe { uid: Some(claimed.uid.as_raw()), ..claimed.recipe })
+}
+
+/// Whether a command writes to the store.
+pub fn is_write(command: &Command) -> bool {
+    match command {
+        Command::Ask { request, .. } => desk::is_write(request),
+        Command::Claim { .. }
+        | Command::Begun { .. }
+        | Command::Refused { .. }
+        | Command::Collect { .. }
+        | Command::Lost { .. }
+        | Command::Stamp { .. } => true,
+        Command::Identify { .. }
+        | Command::Parse { .. }
+        | Command::Annotate { .. }
+        | Command::Look { .. }
+        | Command::CheckZones
+        | Command::CollectAll { .. }
+        | Command::Settle { .. } => false,
+    }
+}
+
+/// When a command was given, where it says so.
+pub fn instant(command: &Command) -> Option<Timestamp> {
+    match command {
+        Command::Ask { now, .. }
+        | Command::Claim { now, .. }
+        | Command::Collect { now, .. }
+        | Command::Lost { now, .. }
+        | Command::CollectAll { now }
+        | Command::Settle { now, .. } => Some(*now),
+        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
+        Command::Identify { .. }
+        | Command::Parse { .. }
+        | Command::Annotate { .. }
+        | Command::Look { .. }
+        | Command::CheckZones
+        | Command::Stamp { .. } => None,
+    }
+}
+
+/// The report of a run that no session reports on.
+pub fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
+    let (usage, output) = (Usage::default(), Text::default());
+    Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0 }
+}
