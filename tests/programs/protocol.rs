@@ -461,7 +461,10 @@ fn another_users_ratd_is_passed_over() {
     };
     let mut ratd = with(RATD).argument(table.to_str().unwrap()).of_other().start();
     eventually("it answers its own user", || {
-        with(RAT).argument("status").of_other().run().status == Some(0)
+        let asked = with(RAT).argument("status").of_other().run();
+        // Shown if it never does.
+        eprintln!("{}{}", asked.stdout, asked.stderr);
+        asked.status == Some(0)
     });
     let asked = with(RAT).arguments(&["status", "--json"]).run();
     match asked.status {
