@@ -146,7 +146,11 @@ fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
     if let Some(above) = path.parent() {
         std::fs::create_dir_all(above)?;
     }
-    std::fs::DirBuilder::new().mode(bits).create(path)
+    match std::fs::DirBuilder::new().mode(bits).create(path) {
+        // The fork server makes its directories as well, and may have been first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 fn assemble(
