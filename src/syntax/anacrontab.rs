@@ -1,11 +1,10 @@
 //! An anacrontab: assignments, and jobs by period. Knows every form a line takes; not what was done when.
 
-use std::sync::Arc;
-
 use crate::plan::catch_up::Period;
 use crate::plan::job::Assignments;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::environment::Environment;
 use crate::syntax::expression::{Word, is_blank, words};
 use crate::syntax::field::{Place, nearest};
 use crate::syntax::lines::lines;
@@ -57,9 +56,6 @@ const PERIODS: &[(&str, Period)] = &[
 /// Numbers in an anacrontab go up to this (a C int).
 const LARGEST_NUMBER: u32 = i32::MAX as u32;
 
-/// The most that the environments of one file's jobs may take, since each change makes another copy.
-const LARGEST_ENVIRONMENTS: usize = 64 << 20;
-
 /// Reads an anacrontab. A wrong line is left out and said; all others stand.
 pub fn parse(text: &[u8]) -> Anacrontab {
     let mut reading = Reading::default();
@@ -90,11 +86,7 @@ struct Reading {
     hours: Option<(u8, u8)>,
     random_delay: u32,
     preferred_hour: Option<u8>,
-    assigned: Vec<(Text, Text)>,
-    /// The same, shared by the jobs since the last assignment.
-    environment: Option<Assignments>,
-    /// Bytes of all environments made so far.
-    copied: usize,
+    environment: Environment,
 }
 
 impl Reading {
@@ -144,11 +136,7 @@ impl Reading {
             );
         }
         let (name, value) = (Text(name.text.to_vec()), Text(value.text.to_vec()));
-        match self.assigned.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, old)) => *old = value,
-            None => self.assigned.push((name, value)),
-        }
-        self.environment = None;
+        self.environment.assign(name, value);
     }
 
     fn job(&mut self, text: &[u8], line: u32) -> Result<Line, Diagnostic> {
@@ -166,7 +154,7 @@ impl Reading {
             let message = "an identifier is a file's name and has no `/`".to_owned();
             return Err(Diagnostic::error("E002", line, ident.columns(), message));
         }
-        let Some(environment) = self.environment() else {
+        let Some(environment) = self.environment.share() else {
             let message = "the file's assignments and jobs alternate too often".to_owned();
             return Err(Diagnostic::error("E016", line, 0..text.len(), message));
         };
@@ -182,19 +170,6 @@ impl Reading {
             environment,
             written,
         })
-    }
-
-    /// What a job here is given; `None` if all the copies have grown too large.
-    fn environment(&mut self) -> Option<Assignments> {
-        if self.environment.is_none() {
-            let size = |(name, value): &(Text, Text)| name.0.len() + value.0.len() + 48;
-            self.copied += self.assigned.iter().map(size).sum::<usize>();
-            if self.copied > LARGEST_ENVIRONMENTS {
-                return None;
-            }
-            self.environment = Some(Arc::from(self.assigned.as_slice()));
-        }
-        self.environment.clone()
     }
 }
 

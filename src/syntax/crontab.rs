@@ -9,6 +9,7 @@ use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dash, Dialect, FlagRule, Loss, Nul, ZoneRule};
+use crate::syntax::environment::Environment;
 use crate::syntax::expression::{self, Word, is_blank, words};
 use crate::syntax::field::{self, Place};
 use crate::syntax::lines::{self, BYTE_ORDER_MARK, lines};
@@ -111,9 +112,6 @@ pub enum Form {
     Single,
 }
 
-/// The most that the environments of one file's entries may take, since each change makes another copy.
-const LARGEST_ENVIRONMENTS: usize = 64 << 20;
-
 /// Reads a crontab as a dialect does. Without one, a wrong line is left out and said, and all others stand.
 pub fn parse(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> Crontab {
     let mut crontab = read(text, form, seed, dialect);
@@ -155,11 +153,7 @@ struct Reading<'s> {
     counted: Counted,
     zone: Option<String>,
     random_delay: u32,
-    assigned: Vec<(Text, Text)>,
-    /// The same, shared by the entries since the last assignment.
-    environment: Option<Assignments>,
-    /// Bytes of all environments made so far.
-    copied: usize,
+    environment: Environment,
 }
 
 #[derive(Default)]
@@ -175,7 +169,10 @@ struct Counted {
 
 impl<'s> Reading<'s> {
     fn new(form: Form, seed: &'s Seed, dialect: &'static Dialect) -> Reading<'s> {
-        let assigned = dialect.assigned.iter();
+        let mut environment = Environment::default();
+        for (name, value) in dialect.assigned.iter() {
+            environment.assign(Text::from(*name), Text::from(*value));
+        }
         // A file of its own is a user's crontab everywhere else.
         let form = if form == Form::Single && !dialect.is_rat() { Form::User } else { form };
         Reading {
@@ -188,11 +185,7 @@ impl<'s> Reading<'s> {
             counted: Counted::default(),
             zone: None,
             random_delay: 0,
-            assigned: assigned
-                .map(|(name, value)| (Text::from(*name), Text::from(*value)))
-                .collect(),
-            environment: None,
-            copied: 0,
+            environment,
         }
     }
 
@@ -402,11 +395,7 @@ impl<'s> Reading<'s> {
         }
         let (name, value) = (Text(name.to_vec()), Text(value.to_vec()));
         self.crontab.assignments.push(Assigned { line, value: value.clone() });
-        match self.assigned.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, old)) => *old = value,
-            None => self.assigned.push((name, value)),
-        }
-        self.environment = None;
+        self.environment.assign(name, value);
     }
 
     fn set_zone(&mut self, value: &[u8], line: u32, columns: Range<usize>) {
@@ -454,7 +443,7 @@ impl<'s> Reading<'s> {
         if !self.count_entry(text, line, start) {
             return Next::Nothing;
         }
-        let Some(environment) = self.environment() else {
+        let Some(environment) = self.environment.share() else {
             let message = "the file's assignments and entries alternate too often".to_owned();
             self.say(
                 Diagnostic::error("E016", line, start..text.len(), message)
@@ -505,19 +494,6 @@ impl<'s> Reading<'s> {
         self.lost |= loss == Loss::File;
         self.say(error.label("this line and those after it are not used"));
         false
-    }
-
-    /// What an entry here is given; `None` if all the copies have grown too large.
-    fn environment(&mut self) -> Option<Assignments> {
-        if self.environment.is_none() {
-            let size = |(name, value): &(Text, Text)| name.0.len() + value.0.len() + 48;
-            self.copied += self.assigned.iter().map(size).sum::<usize>();
-            if self.copied > LARGEST_ENVIRONMENTS {
-                return None;
-            }
-            self.environment = Some(Arc::from(self.assigned.as_slice()));
-        }
-        self.environment.clone()
     }
 }
 
