@@ -147,7 +147,7 @@ pub fn state(state: &State, scheduler: &Scheduler) {
         scheduler.next_wakeup().map_or("never".to_owned(), |at: DateTime<_>| at.to_rfc3339());
     tracing::info!(
         "{} jobs, {} running, {} started, {} missed, next wake-up {next}, store: {}",
-        scheduler.jobs().len(),
+        scheduler.count(),
         state.running.len(),
         state.runs_started,
         state.runs_missed,
