@@ -121,29 +121,25 @@ impl Clerk {
             for command in others {
                 self.perform(command);
             }
+            if let Some(settle) = self.unsettled.take() {
+                self.perform(settle);
+            }
         }
     }
 
     /// The next command. What waits for an earlier fork server is tried again each moment, and where changes cannot
     /// be watched for, each minute without a command asks for a look; else nothing wakes this thread.
     fn next(&mut self, commands: &Receiver<Command>) -> Option<Command> {
-        let (pause, otherwise) = match self.unsettled.take() {
-            Some(settle) => {
-                self.unsettled_is_told = true;
-                (SETTLE_PAUSE, settle)
-            }
-            None if self.blind => (BLIND_LOOK, Command::Look { client: None }),
-            None => return commands.recv().ok(),
+        let pause = match (&self.unsettled, self.blind) {
+            (Some(_), _) => SETTLE_PAUSE,
+            (None, true) => BLIND_LOOK,
+            (None, false) => return commands.recv().ok(),
         };
         match commands.recv_timeout(pause) {
-            Err(RecvTimeoutError::Timeout) => Some(otherwise),
-            Err(RecvTimeoutError::Disconnected) => None,
-            Ok(command) => {
-                if let Command::Settle { .. } = otherwise {
-                    self.unsettled = Some(otherwise);
-                }
-                Some(command)
+            Err(RecvTimeoutError::Timeout) => {
+                Some(self.unsettled.take().unwrap_or(Command::Look { client: None }))
             }
+            received => received.ok(),
         }
     }
 
@@ -327,7 +323,11 @@ impl Clerk {
 
     /// Waits until no fork server but this one can start anything. What is ordered and not there by then never
     /// will be: its claim is lost.
-    fn settle(&mut self, server: u64, unconfirmed: Vec<Run>, now: Timestamp) {
+    fn settle(&mut self, server: u64, mut unconfirmed: Vec<Run>, now: Timestamp) {
+        // One that still waits was meant for a fork server that has been replaced since.
+        if let Some(Command::Settle { unconfirmed: earlier, .. }) = self.unsettled.take() {
+            unconfirmed.extend(earlier);
+        }
         if self.must_wait_for_others(server) {
             self.unsettled = Some(Command::Settle { server, unconfirmed, now });
             return;
@@ -357,16 +357,17 @@ impl Clerk {
     }
 
     /// An earlier fork server may yet read an order. That takes it a moment, unless something holds it up.
-    fn must_wait_for_others(&self, server: u64) -> bool {
+    fn must_wait_for_others(&mut self, server: u64) -> bool {
         let text = match others(&self.mode.paths.servers(), server) {
             Ok(others) if others.is_empty() => return false,
-            Ok(_) if self.unsettled_is_told => return true,
+            Ok(_) | Err(_) if self.unsettled_is_told => return true,
             Ok(_) => {
                 "an earlier fork server still reads: what became of its orders is not known yet"
                     .to_owned()
             }
             Err(error) => format!("cannot look for earlier fork servers: {error}"),
         };
+        self.unsettled_is_told = true;
         self.answers.give(Answer::Said { text });
         true
     }
