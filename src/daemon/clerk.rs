@@ -230,8 +230,13 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::Tell { client, run, outcome } => {
+                let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
+                self.answers.give(Answer::Reply { client, reply });
+            }
             // These are writes, and never come here.
             Command::Claim { .. }
+            | Command::Order { .. }
             | Command::Begun { .. }
             | Command::Refused { .. }
             | Command::Collect { .. }
@@ -526,6 +531,10 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
                 Written::Claimed(runs) => claimed = Some(runs),
+                Written::Ordered(client, run, recipe) => {
+                    self.crash.at(Place::AfterClaimCommit);
+                    self.answers.give(Answer::Ordered { client, run, recipe });
+                }
                 Written::Stored(run) => {
                     self.unstored.remove(&run);
                     self.crash.at(Place::AfterStore);
@@ -564,6 +573,10 @@ impl Clerk {
         match command {
             Command::Ask { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
+            }
+            Command::Order { client, run, .. } => {
+                let (client, run, why) = (*client, run.id, why.to_owned());
+                self.answers.give(Answer::Unordered { client, run, why });
             }
             Command::Claim { now, .. } => {
                 let next = Some(*now + TRY_AGAIN);

@@ -1,6 +1,7 @@
 //! WAIT, DECIDE, DO. ratd from its first line to its last; begin with `ratd::Ratd::run`, the loop.
 
 pub mod access;
+pub mod by_hand;
 pub mod clerk;
 pub mod connections;
 pub mod control;
@@ -15,6 +16,7 @@ pub mod runner;
 pub mod say;
 pub mod state;
 pub mod wait;
+pub mod which;
 pub mod writes;
 
 use std::fs::Permissions;

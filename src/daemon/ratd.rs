@@ -131,7 +131,7 @@ impl Ratd {
     }
 
     /// Tells the scheduler what happened, and does what it answers.
-    fn decide(&mut self, now: &Now, event: Event) {
+    pub fn decide(&mut self, now: &Now, event: Event) {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
@@ -171,7 +171,8 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    /// Orders a run.
+    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
         self.state.runs_started += 1;
         if !recipe.quiet {
             // An at-job is a script: what it says is its owner's business.
@@ -303,6 +304,12 @@ impl Ratd {
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
                 Answer::Queued { next } => self.decide(now, Event::Queued { next }),
                 Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
+                Answer::Ordered { client, run, recipe } => {
+                    self.begin_by_hand(now, client, run, recipe)
+                }
+                Answer::Unordered { client, run, why } => {
+                    self.give_up_by_hand(now, client, run, why)
+                }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
@@ -336,6 +343,7 @@ impl Ratd {
         self.state.running.remove(&run.id);
         self.runner.confirm(run.id);
         say::ended(&mut self.syslog, run, &outcome);
+        self.tell_waiting(run, &outcome);
         self.decide(now, Event::Ended { run: run.id, outcome });
     }
 
@@ -360,6 +368,9 @@ impl Ratd {
 
     /// A client sent something, or takes more of its reply.
     fn serve(&mut self, now: &Now, client: Client) {
+        if self.forget_waiting(client) {
+            return;
+        }
         if self.connections.is_writing(client) {
             self.connections.write(client, &self.wait);
         } else if let Some(frame) = self.connections.read(client, &self.wait) {
@@ -417,6 +428,8 @@ impl Ratd {
                 self.disk.must(*command);
                 None
             }
+            control::Route::Run(job) => self.run_by_hand(now, client, &job),
+            control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),
         }
     }
 
