@@ -33,6 +33,7 @@ use crate::spool::{self, Spool, stamp};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::runs::Filter;
+use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
 const GATHERED: usize = 256;
@@ -179,10 +180,8 @@ impl Clerk {
         if self.mode.file.is_some() {
             return true;
         }
-        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
-            return true;
-        };
-        let boot = boot.trim();
+        let boot = host::boot();
+        let boot = boot.as_str();
         // In the run directory as well, which lasts as long as the boot: the store may not be usable.
         let mark = self.mode.paths.run.join("boot");
         let is_marked = std::fs::read_to_string(&mark).is_ok_and(|known| known == boot);

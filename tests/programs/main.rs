@@ -8,6 +8,7 @@ mod catch_up;
 mod clock;
 mod crash;
 mod crontab;
+mod dialect;
 mod disk;
 mod idle;
 mod protocol;
