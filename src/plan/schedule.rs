@@ -117,6 +117,11 @@ impl Calendar {
         Calendar { stars: self.stars | BY_THE_CLOCK, ..self }
     }
 
+    /// Whether no other jobs are known where this one comes from.
+    pub fn is_by_the_clock(&self) -> bool {
+        self.stars & BY_THE_CLOCK != 0
+    }
+
     /// The same times, by what the clock of its zone shows when that changes, as cronie's `CRON_TZ`; when the
     /// machine's clock is set, it still names its times.
     pub fn by_its_zone(self) -> Calendar {

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::catch_up;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::clock_step::{Clock, Now, Owed, Step, owed};
+use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
@@ -240,27 +240,33 @@ impl Scheduler {
         else {
             return;
         };
-        let owed = owed(step, now.wall - oldest);
+        let delay = delay(step, now.wall - oldest);
         while let Some((at, table)) =
             self.turns.first().copied().filter(|(at, _)| *at <= now.wall.timestamp())
         {
             let turn = self.tables[table].turns.pop();
             self.note_next(table, Some(at));
             if let Some(Reverse(turn)) = turn {
-                self.take_turn(now.wall, turn, owed, actions);
+                self.take_turn(now.wall, turn, delay, actions);
             }
         }
     }
 
     /// Starts what is due at one instant of one job, or passes over it and what else is not owed.
-    fn take_turn(&mut self, now: Timestamp, turn: Turn, owed: Owed, actions: &mut Vec<Action>) {
+    fn take_turn(
+        &mut self,
+        now: Timestamp,
+        turn: Turn,
+        delay: TimeDelta,
+        actions: &mut Vec<Action>,
+    ) {
         let job = self.tables[turn.table].jobs[turn.line].clone();
         let Some(at) = DateTime::from_timestamp(turn.at, 0) else { return };
         if let Some(opening) = outside_hours(&job, now) {
             self.push(turn.table, turn.line, Some(Due { at: opening, times: 1 }));
             return;
         }
-        let resume = owed_from(&job.schedule, owed, now);
+        let resume = owed_from(&job.schedule, delay, now);
         if at >= resume {
             let trigger = match job.schedule {
                 Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
@@ -269,7 +275,8 @@ impl Scheduler {
             for _ in 0..turn.times {
                 self.start(now, &job, at, trigger, actions);
             }
-            self.push(turn.table, turn.line, next_after(&job, at));
+            let done = if is_walked(&job.schedule) { at.max(now) } else { at };
+            self.push(turn.table, turn.line, next_after(&job, done));
             return;
         }
         let (times, next) = pass_over(&job, Due { at, times: turn.times }, resume);
@@ -488,6 +495,11 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
     }
 }
 
+/// Whether what came due in a delay is started once, and after a long one not at all, as by busybox's cron.
+fn is_walked(schedule: &Schedule) -> bool {
+    matches!(schedule, Schedule::Calendar(calendar) if calendar.is_by_the_clock())
+}
+
 /// The next opening of a period job's hours, if they do not contain `now`.
 fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
     let Schedule::Every(every) = &job.schedule else { return None };
@@ -500,12 +512,19 @@ fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// From which due instant on a job is started although it is late.
-fn owed_from(schedule: &Schedule, owed: Owed, now: Timestamp) -> Timestamp {
+fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp {
     let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
     let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
-    match (schedule, owed) {
+    match (schedule, owed(delay)) {
         (Schedule::Every(_) | Schedule::Reboot, _) => Timestamp::MIN_UTC,
         (Schedule::Seconds(_), _) => now - SECONDS_LATE,
+        (Schedule::Calendar(_), _) if is_walked(schedule) => {
+            if is_walked_back(delay) {
+                Timestamp::MIN_UTC
+            } else {
+                this_minute + TimeDelta::minutes(1)
+            }
+        }
         (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
         (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
             Timestamp::MIN_UTC
