@@ -382,7 +382,12 @@ impl Start {
     }
 
     pub fn bare(root: &Root) -> Start {
-        let mut command = Command::new(RATD);
+        Start::program(root, RATD)
+    }
+
+    /// A program that becomes ratd.
+    pub fn program(root: &Root, program: &str) -> Start {
+        let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("TZ", "UTC");
         command.env("HOME", root.directory("home")).current_dir(&root.path);
         // A group of its own, as a shell's job has; a Ctrl-C goes to all of it.

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
-use crate::bench::{OTHER, Root, Start, eventually, is_root, me};
+use crate::bench::{OTHER, RATD, Root, Start, eventually, is_root, me};
 use crate::crontab::{crontab, spool};
 
 /// What `rat status` says is wrong.
@@ -164,4 +165,32 @@ fn a_crontab_may_come_through_a_pipe_with_a_name() {
         crontab(&root, &["-u", OTHER, "-l"]).run().fails(1, &format!("no crontab for {OTHER}"));
     }
     ratd.stop();
+}
+
+#[test]
+fn a_crontab_whose_user_comes_later_is_read_then() {
+    let mounts = || Command::new("unshare").args(["-m", "true"]).status();
+    if !is_root() || !mounts().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: cannot have an /etc of its own");
+        return;
+    }
+    let root = Root::new("later");
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    root.write("own-etc/passwd", &passwd);
+    root.write("var/spool/cron/crontabs/comes-later", "@daily true\n");
+    root.mode("var/spool/cron/crontabs/comes-later", 0o600);
+    let script = "mount --bind \"$1\" /etc && exec \"$2\" -n --root \"$3\"";
+    let mut ratd = Start::program(&root, "unshare")
+        .arguments(["-m", "sh", "-c", script, "sh"])
+        .arguments([root.shown("own-etc"), RATD.to_owned(), root.shown("")])
+        .ready();
+    let orphan = "ORPHAN (no passwd entry for comes-later)";
+    assert!(problems(&root).contains(orphan), "{}", problems(&root));
+    root.write("own-etc/new", passwd.clone() + "comes-later:x:4242:4242::/:/bin/sh\n");
+    std::fs::rename(root.path("own-etc/new"), root.path("own-etc/passwd")).unwrap();
+    eventually("its user is known", || root.json(&["status"])["jobs"] == 1);
+    assert_eq!(problems(&root), "");
+    ratd.signal(nix::sys::signal::Signal::SIGTERM);
+    ratd.await_end();
+    assert_eq!(ratd.said.iter().filter(|line| line.contains(orphan)).count(), 1);
 }

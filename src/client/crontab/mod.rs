@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return usage(&in_classic_words(&error)),
+        Err(error) => return usage(&in_classic_words(&program, &error)),
     };
     match operation(&options) {
         Ok(operation) => Call { program: program.clone(), options }.perform(operation),
@@ -126,15 +126,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn in_classic_words(error: &clap::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnknownArgument => "unrecognized option".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            first.trim_start_matches("error: ").to_owned()
-        }
+/// Which option it is is said in a line before the usage, as getopt(3) does.
+fn in_classic_words(program: &str, error: &clap::Error) -> String {
+    let text = error.to_string();
+    let why = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    if error.kind() != ErrorKind::UnknownArgument {
+        return why.to_owned();
     }
+    complain(&format!("{program}: {why}"));
+    "unrecognized option".to_owned()
 }
 
 fn operation(options: &Options) -> Result<Operation, &'static str> {
