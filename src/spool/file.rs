@@ -57,7 +57,7 @@ pub struct Trust {
 enum Links {
     None,
     All,
-    /// Those on a way that nobody else can bend. What this directory lies in is taken for granted.
+    /// Those on a way that nobody else can bend. This directory, and what it lies in, is taken for granted.
     Safe {
         root: PathBuf,
     },
@@ -136,7 +136,8 @@ fn check_link(path: &Path, link: &Metadata, trust: &Trust) -> Result<(), Refusal
         Links::None => {
             let why = format!(
                 "{shown}: is a symbolic link, which a user's crontab must not be; \
-                 mend it with: cp --remove-destination \"$(readlink -f '{shown}')\" '{shown}'"
+                 mend it with: rm {}",
+                quoted(path)
             );
             return Err(Refusal::Untrusted(why));
         }
@@ -145,13 +146,13 @@ fn check_link(path: &Path, link: &Metadata, trust: &Trust) -> Result<(), Refusal
     if !trust.trusts(link.uid()) {
         let uid = link.uid();
         let why = format!(
-            "{shown}: WRONG SYMLINK OWNER: made by uid {uid}; mend it with: chown -h root '{shown}'"
+            "{shown}: WRONG SYMLINK OWNER: made by uid {uid}; mend it with: chown -h root {}",
+            quoted(path)
         );
         return Err(Refusal::Untrusted(why));
     }
     for directory in watch::directories(path) {
-        let own = directory.ancestors().take_while(|above| !root.starts_with(above));
-        for above in own.chain(root.starts_with(&directory).then_some(root.as_path())) {
+        for above in directory.ancestors().take_while(|above| !root.starts_with(above)) {
             check_way(path, above, trust)?;
         }
     }
@@ -163,20 +164,20 @@ fn check_way(path: &Path, directory: &Path, trust: &Trust) -> Result<(), Refusal
     let unreadable =
         |error: io::Error| Refusal::Unreadable(format!("{}: {error}", directory.display()));
     let about = directory.metadata().map_err(unreadable)?;
-    let (shown, mode) = (directory.display(), about.mode() & 0o7777);
+    let (quoted, mode) = (quoted(directory), about.mode() & 0o7777);
     let mend = if !trust.trusts(about.uid()) {
-        format!("belongs to uid {}; mend it with: chown root '{shown}'", about.uid())
+        format!("belongs to uid {}; mend it with: chown root {quoted}", about.uid())
     } else if mode & 0o022 != 0 {
-        format!("has mode {mode:04o}, so others can write; mend it with: chmod go-w '{shown}'")
+        format!("has mode {mode:04o}, so others can write; mend it with: chmod go-w {quoted}")
     } else {
         return Ok(());
     };
-    let why = format!("{}: leads through {shown}, which {mend}", path.display());
+    let why = format!("{}: leads through {}, which {mend}", path.display(), directory.display());
     Err(Refusal::Untrusted(why))
 }
 
 fn check(path: &Path, about: &Metadata, trust: &Trust) -> Result<(), Refusal> {
-    let shown = path.display();
+    let (shown, quoted) = (path.display(), quoted(path));
     let untrusted = |why: String| Err(Refusal::Untrusted(format!("{shown}: {why}")));
     if !about.is_file() {
         return untrusted("NOT REGULAR: not a regular file".to_owned());
@@ -186,21 +187,21 @@ fn check(path: &Path, about: &Metadata, trust: &Trust) -> Result<(), Refusal> {
     }
     if !trust.trusts(about.uid()) {
         return untrusted(format!(
-            "WRONG FILE OWNER: owned by uid {}; mend it with: chown {} '{shown}'",
+            "WRONG FILE OWNER: owned by uid {}; mend it with: chown {} {quoted}",
             about.uid(),
             trust.owner.unwrap_or(0),
         ));
     }
     if about.mode() & 0o022 != 0 {
         return untrusted(format!(
-            "BAD FILE MODE: mode {:04o} lets others write; mend it with: chmod go-w '{shown}'",
+            "BAD FILE MODE: mode {:04o} lets others write; mend it with: chmod go-w {quoted}",
             about.mode() & 0o7777,
         ));
     }
     if trust.owner.is_some() && about.nlink() != 1 {
         return untrusted(format!(
             "BAD LINK COUNT: {} links where 1 is expected; \
-             mend it with: cp -p '{shown}' '{shown}~' && mv '{shown}~' '{shown}'",
+             mend it with: cp -p {quoted} {quoted}~ && mv {quoted}~ {quoted}",
             about.nlink()
         ));
     }
@@ -209,10 +210,15 @@ fn check(path: &Path, about: &Metadata, trust: &Trust) -> Result<(), Refusal> {
 
 /// A user's crontab that others can read may hold what they should not know.
 fn warning(path: &Path, about: &Metadata, trust: &Trust) -> Option<String> {
-    let (shown, mode) = (path.display(), about.mode() & 0o7777);
+    let (shown, quoted, mode) = (path.display(), quoted(path), about.mode() & 0o7777);
     (trust.owner.is_some() && mode & 0o044 != 0).then(|| {
-        format!("{shown}: mode {mode:04o} lets others read it; mend it with: chmod go-r '{shown}'")
+        format!("{shown}: mode {mode:04o} lets others read it; mend it with: chmod go-r {quoted}")
     })
+}
+
+/// A path as one word of a shell's, so that a command with it can be pasted.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
 fn read_whole(file: File, trust: &Trust) -> io::Result<Vec<u8>> {

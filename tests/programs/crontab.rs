@@ -504,6 +504,12 @@ fn an_editor_can_hide_nothing_and_a_script_is_never_asked_for_ever() {
     assert_eq!(refused.stdout.matches("retry").count(), 1, "{refused:?}");
     edit("echo y; exit 1 #").run().fails(1, "exited with status 1");
     assert_eq!(crontab(&root, &["-l"]).run().ok().stdout, "@daily true\n");
+    let ends = "f() { echo '@weekly true' >\"$1\"; exec >/dev/null 2>&1; kill -TERM $PPID; \
+        while kill -0 $PPID; do :; done; }; f";
+    let ended = edit(ends).run().fails(1, "rat-crontab: terminated\nrat-crontab: edits left in ");
+    let left = ended.stderr.rsplit("left in ").next().unwrap().trim();
+    assert_eq!(std::fs::read_to_string(left).unwrap(), "@weekly true\n");
+    assert_eq!(crontab(&root, &["-l"]).run().ok().stdout, "@daily true\n");
     edit("kill -INT $PPID; kill -QUIT $PPID; kill -HUP $PPID; echo '@weekly true' >").run().ok();
     assert_eq!(crontab(&root, &["-l"]).run().ok().stdout, "@weekly true\n");
     edit("true").variable("TMPDIR", "/nonexistent").run().fails(1, "cannot make a file to edit");
