@@ -201,3 +201,34 @@ fn remove_if_there(path: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> User {
+        let root = User::from_uid(geteuid()).ok().flatten().expect("the tests have a passwd entry");
+        User { name: name.to_owned(), ..root }
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_or_be_passed_over_names_no_crontab() {
+        let paths = Paths::system(&std::env::temp_dir().join("rat-no-such-root"));
+        for name in
+            ["", ".", "..", ".hidden", "a/b", "/etc/passwd", "../x", "a\nb", "a\0b", "\u{1b}[2J"]
+        {
+            assert!(place(&paths, &user(name)).is_err(), "{name:?}");
+        }
+        for name in ["a~", "#a", "tmp.a", "a.bak", "a.rpmsave", "a.dpkg-new"] {
+            assert!(place(&paths, &user(name)).is_err(), "{name} would be passed over");
+        }
+        for name in
+            ["anna", "a.b", "a-b_c", "DOMAIN\\anna", "anna@example.org", "m\u{fc}ller", "a b"]
+        {
+            let found = place(&paths, &user(name)).ok();
+            assert_eq!(found, Some(directory(&paths).join(name)), "{name}");
+        }
+        assert!(install(&paths, &user(&"a".repeat(300)), b"@daily true\n").is_err());
+        let _ = std::fs::remove_dir_all(&paths.root);
+    }
+}

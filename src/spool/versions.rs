@@ -194,3 +194,39 @@ fn check_private(path: &Path) -> io::Result<()> {
     );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_last_is_always_kept() {
+        let root = std::env::temp_dir().join(format!("rat-versions-{}", std::process::id()));
+        let paths = Paths::system(&root);
+        let user = User::from_uid(geteuid()).ok().flatten().expect("the tests have a passwd entry");
+        let lengths = |user: &User| {
+            let known = list(&paths, user).unwrap_or_default();
+            known.iter().map(|version| version.text.as_ref().map(Vec::len)).collect::<Vec<_>>()
+        };
+        let half = vec![b'#'; MOST_BYTES as usize / 2];
+        let whole = vec![b'#'; MOST_BYTES as usize + 1];
+        for (text, expected) in [
+            (None, vec![None]),
+            (Some(&half), vec![Some(half.len()), None]),
+            (Some(&half), vec![Some(half.len()), Some(half.len()), None]),
+            (Some(&whole), vec![Some(whole.len())]),
+            (None, vec![None]),
+        ] {
+            keep(&paths, &user, text.map(Vec::as_slice)).expect("a directory of our own");
+            assert_eq!(lengths(&user), expected);
+        }
+        for number in 6..40 {
+            keep(&paths, &user, Some(number.to_string().as_bytes())).expect("as before");
+        }
+        let known = list(&paths, &user).unwrap_or_default();
+        let numbers: Vec<_> = known.iter().map(|version| version.number).collect();
+        assert_eq!(numbers, (20..40).rev().collect::<Vec<_>>());
+        assert_eq!(known[0].text.as_deref(), Some(&b"39"[..]));
+        let _ = std::fs::remove_dir_all(&root);
+    }
+}
