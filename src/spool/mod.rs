@@ -80,6 +80,8 @@ pub struct Spool {
     dialect: &'static Dialect,
     /// Names that are passed over.
     skipped: BTreeSet<PathBuf>,
+    /// Users that files with a user column name, and nobody knows.
+    awaited: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 impl Spool {
@@ -110,6 +112,7 @@ impl Spool {
             zones: Zones::new(&paths.root),
             dialect,
             skipped: BTreeSet::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -129,8 +132,11 @@ impl Spool {
         for path in self.zones.files() {
             directories.append(&mut watch::directories(path));
         }
-        if self.files.iter().any(|(path, identity)| identity.is_none() && self.is_user_file(path)) {
-            // It waits for its user. Other sources of users tell nobody: they are asked again at each look.
+        let waits = |(path, identity): (&PathBuf, &Option<Identity>)| {
+            identity.is_none() && self.is_user_file(path)
+        };
+        if self.files.iter().any(waits) || self.awaited.values().any(|names| !names.is_empty()) {
+            // Other sources of users tell nobody: they are asked again at each look.
             directories.append(&mut watch::directories(Path::new("/etc/passwd")));
         }
         directories
@@ -141,6 +147,13 @@ impl Spool {
         if self.zones.refresh() {
             // Read anew, but remembered: one that went away meanwhile has to be told of.
             self.files.values_mut().for_each(|identity| *identity = None);
+        }
+        for (path, names) in &self.awaited {
+            if !names.iter().all(|name| is_unknown(name))
+                && let Some(identity) = self.files.get_mut(path)
+            {
+                *identity = None;
+            }
         }
         let mut changes = Vec::new();
         let mut present = BTreeSet::new();
@@ -156,6 +169,7 @@ impl Spool {
             self.files.keys().filter(|path| !present.contains(*path)).cloned().collect();
         for path in gone {
             self.files.remove(&path);
+            self.awaited.remove(&path);
             self.look_again_at_namesakes(&path, &mut changes);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
         }
@@ -281,15 +295,27 @@ impl Spool {
         let read =
             jobs::of_crontab(text, source, owner, self.dialect, &self.machine, &mut self.zones);
         let (jobs, mut diagnostics) = read;
-        if self.dialect.unknown_users != Loss::File || !matches!(owner, jobs::Owner::Column) {
+        if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);
         }
-        let is_unknown = |job: &&Arc<Job>| matches!(User::from_name(&job.owner), Ok(None));
-        let Some(unknown) = jobs.iter().find(is_unknown) else { return (jobs, diagnostics) };
+        let lines: BTreeMap<_, _> =
+            jobs.iter().rev().map(|job| (job.owner.clone(), job.origin.line)).collect();
+        let unknown: Vec<_> = lines.into_iter().filter(|(name, _)| is_unknown(name)).collect();
         let cron = self.dialect.cron;
-        let message = format!("there is no user {}; for this {cron} uses no line", unknown.owner);
-        diagnostics.push(Diagnostic::error("E007", unknown.origin.line, 0..0, message));
-        (Vec::new(), diagnostics)
+        let loses_all = self.dialect.unknown_users == Loss::File && !unknown.is_empty();
+        diagnostics.extend(unknown.iter().map(|(name, line)| {
+            let message = format!("there is no user {name}");
+            if loses_all {
+                let message = format!("{message}; for this {cron} uses no line");
+                Diagnostic::error("E007", *line, 0..0, message)
+            } else {
+                let message = format!("{message}; what is theirs starts once there is");
+                Diagnostic::warning("E007", *line, 0..0, message)
+            }
+        }));
+        let names = unknown.into_iter().map(|(name, _)| name).collect();
+        self.awaited.insert(source.0.clone(), names);
+        (if loses_all { Vec::new() } else { jobs }, diagnostics)
     }
 
     fn owner_of_spool_file(&self, path: &Path, name: &str) -> Result<User, Refusal> {
@@ -321,6 +347,11 @@ impl Spool {
         path.parent()
             .is_some_and(|parent| users.map(|place| &place.path).any(|place| place == parent))
     }
+}
+
+/// Whether there is no such user. One that cannot be looked up now may be there.
+fn is_unknown(name: &str) -> bool {
+    matches!(User::from_name(name), Ok(None))
 }
 
 /// The user whose crontab a file is; `None` for the system's.

@@ -179,18 +179,25 @@ fn a_crontab_whose_user_comes_later_is_read_then() {
     root.write("own-etc/passwd", &passwd);
     root.write("var/spool/cron/crontabs/comes-later", "@daily true\n");
     root.mode("var/spool/cron/crontabs/comes-later", 0o600);
+    root.write("etc/cron.d/package", "@daily comes-later true\n@daily root true\n");
     let script = "mount --bind \"$1\" /etc && exec \"$2\" -n --root \"$3\"";
     let mut ratd = Start::program(&root, "unshare")
         .arguments(["-m", "sh", "-c", script, "sh"])
         .arguments([root.shown("own-etc"), RATD.to_owned(), root.shown("")])
         .ready();
     let orphan = "ORPHAN (no passwd entry for comes-later)";
-    assert!(problems(&root).contains(orphan), "{}", problems(&root));
+    let unknown = "package:1:1: there is no user comes-later";
+    for said in [orphan, unknown] {
+        assert!(problems(&root).contains(said), "{}", problems(&root));
+    }
+    assert_eq!(root.json(&["status"])["jobs"], 2, "its entry is there already");
     root.write("own-etc/new", passwd.clone() + "comes-later:x:4242:4242::/:/bin/sh\n");
     std::fs::rename(root.path("own-etc/new"), root.path("own-etc/passwd")).unwrap();
-    eventually("its user is known", || root.json(&["status"])["jobs"] == 1);
+    eventually("its user is known", || root.json(&["status"])["jobs"] == 3);
     assert_eq!(problems(&root), "");
     ratd.signal(nix::sys::signal::Signal::SIGTERM);
     ratd.await_end();
-    assert_eq!(ratd.said.iter().filter(|line| line.contains(orphan)).count(), 1);
+    for said in [orphan, unknown] {
+        assert_eq!(ratd.said.iter().filter(|line| line.contains(said)).count(), 1, "{said}");
+    }
 }
