@@ -5,5 +5,4 @@ pub mod host;
 pub mod lock;
 pub mod pam;
 pub mod process;
-pub mod signal;
 pub mod socket;

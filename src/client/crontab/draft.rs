@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, mkdtemp};
 
 use crate::client::reading::load;
-use crate::sys::process::{Program, start};
-use crate::sys::signal::take_noted;
+use crate::sys::process::{Fork, Program, execute, exit, fork};
 
 /// The copy, in a directory that nobody else can look into. It goes with this, unless it is kept.
 pub struct Draft {
@@ -59,13 +59,13 @@ impl Draft {
         format!("edits left in {}", self.file.display())
     }
 
-    /// Runs the editor on it.
-    pub fn edit(&self) -> Result<(), String> {
+    /// Runs the editor on it. `signals` tells of children, and of what would have ended this program.
+    pub fn edit(&self, signals: &SignalFd) -> Result<(), String> {
         let editor = editor();
         let pid = start_editor(&editor, &self.file)
             .map_err(|error| format!("cannot run {editor}: {error}"))?;
         loop {
-            match waitpid(pid, None) {
+            match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
                 Ok(WaitStatus::Exited(_, status)) => {
                     return Err(format!("\"{editor}\" exited with status {status}"));
@@ -77,11 +77,14 @@ impl Draft {
                         "\"{editor}\" killed; signal {signal} ({core}core dumped)"
                     ));
                 }
-                // Keys that interrupt are for the editor.
-                Err(Errno::EINTR) if take_noted() == Some(Signal::SIGTERM) => {
-                    return Err("terminated".to_owned());
-                }
-                Ok(_) | Err(Errno::EINTR) => {}
+                // Keys that interrupt are for the editor, and a terminal that hangs up ends it.
+                Ok(_) => match signals.read_signal() {
+                    Ok(Some(heard)) if heard.ssi_signo == Signal::SIGTERM as u32 => {
+                        return Err("terminated".to_owned());
+                    }
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(error) => return Err(format!("cannot wait for {editor}: {error}")),
+                },
                 Err(error) => return Err(format!("cannot wait for {editor}: {error}")),
             }
         }
@@ -97,12 +100,19 @@ fn start_editor(editor: &str, file: &Path) -> io::Result<Pid> {
     let variable =
         |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
     let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
-    start(&Program {
+    let program = Program {
         path: c"/bin/sh".to_owned(),
         arguments: words.map(c_string).collect::<io::Result<_>>()?,
         environment: std::env::vars_os().map(variable).map(c_string).collect::<io::Result<_>>()?,
         descriptors: vec![input.as_fd(), output.as_fd(), errors.as_fd()],
-    })
+    };
+    match fork()? {
+        Fork::Parent(editor) => Ok(editor),
+        Fork::Child => {
+            let _ = execute(&program);
+            exit(127)
+        }
+    }
 }
 
 impl Drop for Draft {

@@ -4,7 +4,8 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::client::crontab::Call;
 use crate::client::crontab::check::{CANNOT_INSTALL, check};
@@ -13,12 +14,10 @@ use crate::client::crontab::moves;
 use crate::client::crontab::place::{Place, Trouble};
 use crate::client::crontab::question::{Reply, ask};
 use crate::client::output::complain;
-use crate::sys::signal::note;
 
 /// Edits the crontab.
 pub fn edit(call: &Call) -> Result<ExitCode, Trouble> {
-    note(&[Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTERM])
-        .map_err(|error| Trouble::Said(error.to_string()))?;
+    let signals = held_signals().map_err(|error| Trouble::Said(error.to_string()))?;
     let mut place = call.place()?;
     let old = place.begin_edit()?;
     if old.is_none() {
@@ -26,7 +25,7 @@ pub fn edit(call: &Call) -> Result<ExitCode, Trouble> {
     }
     let old = old.unwrap_or_default();
     let draft = Draft::new(&old).map_err(Trouble::Said)?;
-    let done = edit_until_good(call, &mut place, &draft, &old);
+    let done = edit_until_good(call, &mut place, &draft, &old, &signals);
     place.end_edit();
     done
 }
@@ -36,9 +35,10 @@ fn edit_until_good(
     place: &mut Place,
     draft: &Draft,
     old: &[u8],
+    signals: &SignalFd,
 ) -> Result<ExitCode, Trouble> {
     loop {
-        let edited = draft.edit().and_then(|()| draft.read());
+        let edited = draft.edit(signals).and_then(|()| draft.read());
         let new = match edited {
             Ok(new) => new,
             Err(why) => {
@@ -66,16 +66,25 @@ fn edit_until_good(
             };
         }
         complain(CANNOT_INSTALL);
-        if !shall_retry() {
+        if !shall_retry(signals) {
             return Ok(abandon(call, draft, old));
         }
     }
 }
 
+/// Signals that would end this program wait here instead, so that none is missed between an editor's start and the wait
+/// for it. The editor gets them as ever.
+fn held_signals() -> nix::Result<SignalFd> {
+    let held = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGCHLD];
+    let held: SigSet = held.into_iter().collect();
+    held.thread_block()?;
+    SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC)
+}
+
 /// Nobody there is no: who calls without a terminal must not be asked for ever.
-fn shall_retry() -> bool {
+fn shall_retry(signals: &SignalFd) -> bool {
     loop {
-        match ask("Do you want to retry the same edit? (y/n) ") {
+        match ask("Do you want to retry the same edit? (y/n) ", Some(signals)) {
             Reply::Yes => return true,
             Reply::No | Reply::Nobody => return false,
             Reply::Neither => complain("Enter Y or N"),
@@ -85,7 +94,7 @@ fn shall_retry() -> bool {
 
 /// Leaves edits that are not installed where they are, if there are any.
 fn abandon(call: &Call, draft: &Draft, old: &[u8]) -> ExitCode {
-    if draft.read().ok().is_none_or(|new| new != old) {
+    if draft.file.symlink_metadata().is_ok() && draft.read().ok().is_none_or(|new| new != old) {
         call.say(&draft.keep());
     }
     ExitCode::FAILURE

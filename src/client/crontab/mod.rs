@@ -235,7 +235,7 @@ impl Call {
         let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         let question = format!("crontab: really delete {}'s crontab? (y/n) ", place.user());
         let is_asked = self.options.interactive || (on_terminal && !self.options.yes);
-        if is_asked && ask(&question) != Reply::Yes {
+        if is_asked && ask(&question, None) != Reply::Yes {
             return Ok(ExitCode::SUCCESS);
         }
         if !place.remove()? {
