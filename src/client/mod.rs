@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod at;
 pub mod call;
+pub mod called;
 pub mod check;
 pub mod clock;
 pub mod coming;
