@@ -10,7 +10,7 @@ use rat::plan::schedule::{Calendar, Schedule};
 use rat::plan::text::Text;
 use rat::syntax::anacrontab;
 use rat::syntax::crontab::{self, Crontab, Entry, Form};
-use rat::syntax::diagnostic::{Diagnostic, Severity};
+use rat::syntax::diagnostic::Diagnostic;
 use rat::syntax::dialect::RAT;
 use rat::syntax::explain;
 use rat::syntax::expression;
@@ -82,10 +82,7 @@ fn shown(text: &[u8], entries: Vec<(u32, String)>, said: &[Diagnostic]) -> Strin
 }
 
 fn said_shown(said: &Diagnostic) -> String {
-    let severity = match said.severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
+    let severity = said.severity.word();
     let columns = &said.columns;
     let mut is = format!("  {severity} {} {}-{}: ", said.code, columns.start + 1, columns.end);
     write!(is, "{}", said.message).unwrap();
@@ -127,6 +124,10 @@ fn entry_shown(entry: &Entry) -> String {
     }
     if entry.random_delay > 0 {
         write!(is, " random {}", entry.random_delay).unwrap();
+    }
+    for chosen in entry.options.all() {
+        let name = chosen.key.known().name;
+        write!(is, " {name}={:?} ({:?} {})", chosen.value, chosen.level, chosen.line).unwrap();
     }
     write!(is, ": {:?}", entry.command).unwrap();
     if let Some(input) = &entry.input {
@@ -211,6 +212,15 @@ fn no_bytes_make_the_parsers_panic() {
         b"* * * * * * 2026 x",
         b"START_HOURS_RANGE=",
         b"1 5 x y",
+        b"#rat: ",
+        b"# rat: timeout=1h ",
+        b"RAT_TIMEOUT=",
+        b"RAT_TZ='",
+        b"match=",
+        b"tz=\"",
+        b"#Ansible: x",
+        b"\n30 2 * * * ",
+        b" >/dev/null 2>&1",
         "é".as_bytes(),
     ];
     for _ in 0..20_000 {

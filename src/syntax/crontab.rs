@@ -9,6 +9,7 @@ use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dash, Dialect, FlagRule, Loss, Nul, ZoneRule};
+use crate::syntax::directive::{Directives, Options};
 use crate::syntax::environment::Environment;
 use crate::syntax::expression::{self, Word, is_blank, words};
 use crate::syntax::field::{self, Place};
@@ -53,6 +54,8 @@ pub struct Entry {
     pub flags: Flags,
     /// The `RANDOM_DELAY` in force, in minutes.
     pub random_delay: u32,
+    /// What `#rat:` and `RAT_…=` say of it.
+    pub options: Options,
 }
 
 /// One assignment.
@@ -154,6 +157,7 @@ struct Reading<'s> {
     zone: Option<String>,
     random_delay: u32,
     environment: Environment,
+    directives: Directives,
 }
 
 #[derive(Default)]
@@ -186,6 +190,7 @@ impl<'s> Reading<'s> {
             zone: None,
             random_delay: 0,
             environment,
+            directives: Directives::default(),
         }
     }
 
@@ -216,6 +221,7 @@ impl<'s> Reading<'s> {
     }
 
     fn check_end(&mut self, text: &[u8]) {
+        self.directives.end(self.crontab.entries.len(), &mut self.crontab.diagnostics);
         if self.dialect.mends_text && !text.is_empty() && !text.ends_with(b"\n") {
             let (mut line, mut length) = (1, 0);
             for (number, text) in (1..).zip(lines(text)) {
@@ -235,6 +241,7 @@ impl<'s> Reading<'s> {
         loop {
             let start = text.iter().take_while(|byte| is_blank(**byte)).count();
             if matches!(text.get(start), None | Some(b'#')) {
+                self.remark(text, line.number, start);
                 self.counted.garbage += text.len() + 1;
                 return self.check_garbage(line.number, 0);
             }
@@ -258,6 +265,17 @@ impl<'s> Reading<'s> {
                 Next::Rest(at) => text = &text[at..],
                 Next::Nothing => return false,
             }
+        }
+    }
+
+    /// Reads a comment or an empty line, for the options there may be in it.
+    fn remark(&mut self, text: &[u8], line: u32, start: usize) {
+        let said = &mut self.crontab.diagnostics;
+        if !self.dialect.options {
+        } else if start < text.len() {
+            self.directives.comment(text, line, start, said);
+        } else {
+            self.directives.orphan("an empty line", said);
         }
     }
 
@@ -328,6 +346,9 @@ impl<'s> Reading<'s> {
         } else {
             one_word_assignment(text, start, self.dialect)
         };
+        if !matches!(shape, Shape::Other) {
+            self.directives.orphan("an assignment", &mut self.crontab.diagnostics);
+        }
         match shape {
             Shape::Assignment { name, value, columns } => {
                 if !self.count_assignment(line) {
@@ -385,6 +406,10 @@ impl<'s> Reading<'s> {
             let message = format!("{} leaves this variable as it is", self.dialect.cron);
             self.say(Diagnostic::warning("W059", line, columns, message));
             return;
+        }
+        if self.dialect.options {
+            let (entries, said) = (self.crontab.entries.len(), &mut self.crontab.diagnostics);
+            self.directives.assignment((name, value), line, columns.clone(), entries, said);
         }
         match name {
             b"CRON_TZ" => self.set_zone(value, line, columns),
@@ -444,6 +469,7 @@ impl<'s> Reading<'s> {
             return Next::Nothing;
         }
         let Some(environment) = self.environment.share() else {
+            self.directives.forget();
             let message = "the file's assignments and entries alternate too often".to_owned();
             self.say(
                 Diagnostic::error("E016", line, start..text.len(), message)
@@ -458,7 +484,10 @@ impl<'s> Reading<'s> {
         for said in said {
             if said.severity == Severity::Error { self.fail(said) } else { self.say(said) }
         }
-        let Some((mut entry, end)) = entry.filter(|_| !rejected) else { return Next::Line };
+        let Some((mut entry, end, command)) = entry.filter(|_| !rejected) else {
+            self.directives.forget();
+            return Next::Line;
+        };
         if self.is_cut_off && end.is_none() {
             self.lose_last_line(text, line, start);
             return Next::Nothing;
@@ -466,6 +495,13 @@ impl<'s> Reading<'s> {
         entry.zone = self.zone.clone();
         entry.random_delay = self.random_delay;
         entry.environment = environment;
+        if self.dialect.options {
+            let (entries, said) = (self.crontab.entries.len(), &mut self.crontab.diagnostics);
+            match self.directives.entry(text, line, command, entries, said) {
+                Some(options) => entry.options = options,
+                None => return Next::Line,
+            }
+        }
         if entry.zone.is_some()
             && self.dialect.zone == ZoneRule::ByTheClock
             && let Schedule::Calendar(calendar) = &mut entry.schedule
@@ -620,9 +656,14 @@ struct Line<'t> {
 }
 
 impl Line<'_> {
-    /// The entry, without what the lines above add to it, and where its line ends if that is not at the end.
+    /// The entry, without what the lines above add to it, where its line ends if that is not at the end, and where
+    /// its command stands.
     /// What is wrong is added to `said`.
-    fn read(&self, start: usize, said: &mut Vec<Diagnostic>) -> Option<(Entry, Option<usize>)> {
+    fn read(
+        &self,
+        start: usize,
+        said: &mut Vec<Diagnostic>,
+    ) -> Option<(Entry, Option<usize>, Range<usize>)> {
         let mut flags = Flags::default();
         let mut at = start;
         if self.text[at] == b'-' && self.dash(start, said)? {
@@ -646,6 +687,8 @@ impl Line<'_> {
         let schedule = fields.schedule(written.clone(), count, user.as_deref(), said);
         rest.check_command(first, count, said);
         let (command, input, end) = rest.split_command(first.place.column, said);
+        let column = first.place.column;
+        let length = unescaped_percent(&rest.text[column..]).unwrap_or(rest.text.len() - column);
         let entry = Entry {
             line: self.line,
             user,
@@ -657,8 +700,9 @@ impl Line<'_> {
             environment: Arc::from([]),
             flags,
             random_delay: 0,
+            options: Options::default(),
         };
-        Some((entry, end))
+        Some((entry, end, column..column + length))
     }
 
     /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
