@@ -233,7 +233,8 @@ fn write_json(
     writeln!(output, "{object}")
 }
 
-fn json(said: &Diagnostic, file: &str) -> serde_json::Value {
+/// A diagnostic as a program reads it.
+pub fn json(said: &Diagnostic, file: &str) -> serde_json::Value {
     serde_json::json!({
         "file": file,
         "line": said.line,

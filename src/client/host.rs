@@ -54,7 +54,7 @@ impl Host {
             let line = line_of(lines, entry.line);
             said.extend(self.unknown_user(entry, line, dialect));
             said.extend(self.unknown_command(entry, line));
-            if !mailto_told && let Some(warning) = self.no_mailer(entry) {
+            if !mailto_told && let Some(warning) = self.no_mailer(entry, lines) {
                 mailto_told = true;
                 said.push(warning);
             }
@@ -118,16 +118,18 @@ impl Host {
         })
     }
 
-    fn no_mailer(&mut self, entry: &Entry) -> Option<Diagnostic> {
+    fn no_mailer(&mut self, entry: &Entry, lines: &[&[u8]]) -> Option<Diagnostic> {
         let (_, to) = entry.environment.iter().find(|(name, _)| name.0 == b"MAILTO")?;
         let is_there = || SENDMAIL.iter().any(|path| is_program(Path::new(path)));
         if to.0.is_empty() || *self.has_mailer.get_or_insert_with(is_there) {
             return None;
         }
+        let above = lines.get(..entry.line as usize).unwrap_or(lines);
+        let at = above.iter().rposition(|line| line.trim_ascii_start().starts_with(b"MAILTO"))?;
         let message = "MAILTO is set, and this machine has no mailer".to_owned();
         Some(
-            Diagnostic::warning("W039", entry.line, 0..0, message)
-                .label("what this prints is kept in the history only")
+            Diagnostic::warning("W039", at as u32 + 1, 0..lines[at].len(), message)
+                .label("what jobs print is kept in the history only")
                 .help(format!("install a program that makes {}", SENDMAIL[0])),
         )
     }

@@ -20,7 +20,7 @@ pub fn lints(crontab: &Crontab, lines: &[&[u8]]) -> Vec<Diagnostic> {
         said.extend(discarded(entry, line));
         said.extend(csh(entry));
     }
-    said.extend(too_late(crontab));
+    said.extend(too_late(crontab, lines));
     said
 }
 
@@ -89,12 +89,13 @@ fn csh(entry: &Entry) -> Option<Diagnostic> {
 }
 
 /// Assignments that stand below all entries.
-fn too_late(crontab: &Crontab) -> impl Iterator<Item = Diagnostic> {
+fn too_late(crontab: &Crontab, lines: &[&[u8]]) -> impl Iterator<Item = Diagnostic> {
     let last = crontab.entries.last().map_or(u32::MAX, |entry| entry.line);
     let late = crontab.assignments.iter().filter(move |assigned| assigned.line > last);
     late.map(|assigned| {
         let message = "no entry follows that this could be for".to_owned();
-        Diagnostic::warning("W015", assigned.line, 0..0, message)
+        let columns = 0..line_of(lines, assigned.line).len();
+        Diagnostic::warning("W015", assigned.line, columns, message)
             .label("an assignment holds for the entries below it")
             .help("move it above them")
     })

@@ -11,6 +11,7 @@ pub mod expression;
 pub mod field;
 pub mod lines;
 pub mod lints;
+pub mod on_calendar;
 pub mod options;
 pub mod portability;
 pub mod seed;
