@@ -128,12 +128,11 @@ fn names_that_are_passed_over_are_said() {
     let directory = Directory::new("names");
     let check = |name: &str, said: &str| {
         let file = directory.file(&format!("cron.d/{name}"), "");
-        let output = out(&rat(&["check", "--system", &file], ""));
-        assert!(output.contains(said) != said.is_empty(), "{name}: {output}");
+        assert_eq!(out(&rat(&["check", "--system", &file], "")).lines().next().unwrap_or(""), said);
     };
-    check("backup.sh", "W043]: Debian's cron passes over a file of this name");
-    check("backup.bak", "W043]: ratd passes over a file of this name");
-    check("backup", "W043\u{0}");
+    check("backup.sh", "warning[W043]: Debian's cron passes over a file of this name");
+    check("backup.bak", "warning[W043]: ratd passes over a file of this name");
+    check("backup", "");
 }
 
 #[test]
@@ -148,25 +147,6 @@ fn annotations_are_escaped() {
         "{said}"
     );
     assert_eq!(output.status.code(), Some(1));
-}
-
-#[test]
-fn no_input_costs_more_than_its_length_allows() {
-    // What could make a lint compare all with all.
-    let many = |line: &str| line.repeat(10_000);
-    for text in [
-        many("0 0 * * * a > /dev/null 2>&1\n"),
-        many("0-59 0-23 * * * b\n"),
-        many("RAT_NICE=1\n#rat: timeout=1h\n0 0 * * * RAT_MAIL=never c\n"),
-        many("#rat: a=b\n"),
-        format!("#rat: {}\n", "timeout=1h ".repeat(10_000)),
-        format!("0 0 * * * {}x\n", "RAT_NICE=1 ".repeat(10_000)),
-        (0..10_000).map(|minute| format!("{} 2 29 2 * x\n", minute % 60)).collect(),
-    ] {
-        let begun = std::fs::metadata(file!()).map(|_| ()).ok();
-        let output = rat(&["check", "--json", "-"], &text);
-        assert!(begun.is_some() && output.status.code().is_some());
-    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct Host {
     users: HashMap<String, bool>,
     commands: HashMap<String, Option<Missing>>,
     has_mailer: Option<bool>,
+    /// The names that a wrong one may be meant for.
+    passwd: Option<Vec<String>>,
 }
 
 /// A command that a job does not find, and where it is, if it is anywhere.
@@ -86,8 +88,7 @@ impl Host {
         } else {
             said
         };
-        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let users = users.lines().filter_map(|line| line.split(':').next());
+        let users = self.passwd.get_or_insert_with(names_of_users).iter().map(String::as_str);
         Some(match nearest(name, users) {
             Some(near) => said.label(format!("did you mean `{near}`?")),
             None => said.label("no run can start"),
@@ -133,6 +134,11 @@ impl Host {
                 .help(format!("install a program that makes {}", SENDMAIL[0])),
         )
     }
+}
+
+fn names_of_users() -> Vec<String> {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    passwd.lines().filter_map(|line| Some(line.split(':').next()?.to_owned())).collect()
 }
 
 /// Where a word stands in a line, behind its schedule.

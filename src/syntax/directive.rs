@@ -482,7 +482,7 @@ fn unknown(spelled: &Spelled<'_>) -> Option<Diagnostic> {
         Level::Line | Level::Inline => inline_spelling(name, "").trim_end_matches('=').to_owned(),
     };
     if spelled.level != Level::Directive && shown.starts_with("run-") {
-        let message = "ratd sets the variables that begin with `RAT_RUN_`".to_owned();
+        let message = "names that begin with `RAT_RUN_` are reserved for ratd".to_owned();
         return Some(Diagnostic::warning("W010", spelled.line, columns, message));
     }
     let message = format!("there is no option `{}`", spelling(&shown));

@@ -117,6 +117,9 @@ pub struct Busy {
 /// So many that begin together are told.
 const MANY: u32 = 3;
 
+/// An entry that begins more often a day is none of a crowd.
+const OFTEN: u32 = 48;
+
 const DAY: usize = 24 * 60;
 
 impl Default for Crowd {
@@ -201,8 +204,10 @@ impl Busy {
 fn weekly(entry: &Entry) -> Option<&Calendar> {
     let Schedule::Calendar(calendar) = &entry.schedule else { return None };
     let every_week = calendar.months & 0x1ffe == 0x1ffe && calendar.days | 1 == u32::MAX;
+    // What begins all the time begins together with everything.
+    let few = calendar.minutes.count_ones() * calendar.hours.count_ones() <= OFTEN;
     let named = !calendar.is_wildcard() && entry.zone.is_none() && entry.random_delay == 0;
-    (every_week && named).then_some(calendar)
+    (every_week && named && few).then_some(calendar)
 }
 
 /// Entries that are due while the clock of their zone changes within a year; each schedule once.
