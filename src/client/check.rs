@@ -39,8 +39,8 @@ pub struct Args {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
-    /// Write pictures, one JSON object, or annotations for GitHub's workflows
-    #[arg(long, value_name = "FORMAT", default_value = "pictures")]
+    /// Write pictures, one JSON object (json), or annotations of GitHub's workflows (github)
+    #[arg(long, value_name = "FORMAT", default_value = "pictures", hide_possible_values = true)]
     pub format: Format,
 }
 

@@ -271,11 +271,10 @@ impl<'s> Reading<'s> {
     /// Reads a comment or an empty line, for the options there may be in it.
     fn remark(&mut self, text: &[u8], line: u32, start: usize) {
         let said = &mut self.crontab.diagnostics;
-        if !self.dialect.options {
-        } else if start < text.len() {
-            self.directives.comment(text, line, start, said);
-        } else {
-            self.directives.orphan("an empty line", said);
+        match self.dialect.options {
+            true if start < text.len() => self.directives.comment(text, line, start, said),
+            true => self.directives.orphan("an empty line", said),
+            false => {}
         }
     }
 
@@ -495,9 +494,10 @@ impl<'s> Reading<'s> {
         entry.zone = self.zone.clone();
         entry.random_delay = self.random_delay;
         entry.environment = environment;
-        if self.dialect.options {
+        if self.dialect.options && self.directives.concern(&text[command..]) {
             let (entries, said) = (self.crontab.entries.len(), &mut self.crontab.diagnostics);
-            match self.directives.entry(text, line, command, entries, said) {
+            let length = unescaped_percent(&text[command..]).unwrap_or(text.len() - command);
+            match self.directives.entry(text, line, command..command + length, entries, said) {
                 Some(options) => entry.options = options,
                 None => return Next::Line,
             }
@@ -657,13 +657,12 @@ struct Line<'t> {
 
 impl Line<'_> {
     /// The entry, without what the lines above add to it, where its line ends if that is not at the end, and where
-    /// its command stands.
-    /// What is wrong is added to `said`.
+    /// its command begins. What is wrong is added to `said`.
     fn read(
         &self,
         start: usize,
         said: &mut Vec<Diagnostic>,
-    ) -> Option<(Entry, Option<usize>, Range<usize>)> {
+    ) -> Option<(Entry, Option<usize>, usize)> {
         let mut flags = Flags::default();
         let mut at = start;
         if self.text[at] == b'-' && self.dash(start, said)? {
@@ -687,8 +686,6 @@ impl Line<'_> {
         let schedule = fields.schedule(written.clone(), count, user.as_deref(), said);
         rest.check_command(first, count, said);
         let (command, input, end) = rest.split_command(first.place.column, said);
-        let column = first.place.column;
-        let length = unescaped_percent(&rest.text[column..]).unwrap_or(rest.text.len() - column);
         let entry = Entry {
             line: self.line,
             user,
@@ -702,7 +699,7 @@ impl Line<'_> {
             random_delay: 0,
             options: Options::default(),
         };
-        Some((entry, end, column..column + length))
+        Some((entry, end, first.place.column))
     }
 
     /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
@@ -1021,7 +1018,7 @@ impl Line<'_> {
     fn check_percent(&self, column: usize, at: usize, said: &mut Vec<Diagnostic>) {
         let command = &self.text[column..column + at];
         let columns = column + at..column + at + 1;
-        if is_date_format(command) {
+        if is_date_format(command) || is_in_address(command, &self.text[column + at..]) {
             let message = format!(
                 "`%` starts standard input here; the command is only `{}`",
                 String::from_utf8_lossy(command).escape_debug()
@@ -1095,6 +1092,15 @@ fn is_date_format(command: &[u8]) -> bool {
     let Some(date) = command.windows(4).rposition(|word| word == b"date") else { return false };
     let rest = &command[date + 4..];
     rest.contains(&b'+') && !rest.iter().any(|byte| b";|&)`".contains(byte))
+}
+
+/// `%20` and the like, in a word that holds `://`.
+fn is_in_address(command: &[u8], rest: &[u8]) -> bool {
+    let word = command.rsplit(|byte| is_blank(*byte)).next().unwrap_or_default();
+    let digits = rest.get(1..3).unwrap_or_default();
+    word.windows(3).any(|part| part == b"://")
+        && digits.len() == 2
+        && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Command and standard input. In the command `\%` is `%` and every other backslash stays, unless `\\` is one of

@@ -9,7 +9,7 @@ pub enum Severity {
     Note,
     /// It works, but perhaps not as meant.
     Warning,
-    /// The line is not used.
+    /// The line is not used, or what it says of an entry.
     Error,
 }
 

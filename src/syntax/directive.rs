@@ -241,6 +241,13 @@ impl Directives {
         choose(&mut self.lines, &mut self.told, &spelled, said);
     }
 
+    /// Whether anything is said of an entry with this command.
+    pub fn concern(&self, command: &[u8]) -> bool {
+        let said =
+            !self.above_lines.is_empty() || !self.lines.is_empty() || !self.reaches.is_empty();
+        said || command.starts_with(b"RAT_")
+    }
+
     /// The options of an entry; `None` if one that must not be misread was, so that the entry is not to run.
     /// `command` is where its command stands in the line. `entries` stand above.
     pub fn entry(
@@ -255,15 +262,11 @@ impl Directives {
         if text[command.clone()].starts_with(b"RAT_") {
             self.prefixes(&text[..command.end], line, command.start, &mut inline, said);
         }
-        let is_free = inline.is_empty() && self.above_lines.is_empty() && self.lines.is_empty();
-        if is_free {
-            return Some(Options::default());
-        }
         self.check_guard(&text[command], said);
         let lines = self.reaches.iter_mut().rev().take_while(|reach| reach.entries == entries);
         let mut above = line;
         for reach in lines {
-            above -= 1;
+            above = above.saturating_sub(1);
             reach.is_above_entry = reach.line == above;
         }
         let above = std::mem::take(&mut self.above);
