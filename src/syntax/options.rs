@@ -214,7 +214,8 @@ pub fn named(name: &str) -> Option<&'static Known> {
 
 /// The option that may have been meant.
 pub fn near(name: &str) -> Option<&'static str> {
-    nearest(name, OPTIONS.iter().map(|known| known.name))
+    let names = OPTIONS.iter().map(|known| known.name);
+    nearest(name, names.filter(|known| known.len().abs_diff(name.len()) <= 2))
 }
 
 impl Known {
