@@ -210,7 +210,8 @@ fn show(
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
         Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
-        Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
+        Some(_) => Err(Fault::NotPermitted { message: format!("{number}: Not owner") }),
+        None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }
 }
 

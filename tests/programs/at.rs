@@ -10,7 +10,7 @@ use rat::plan::submission::Submission;
 use rat::plan::text::Text;
 
 use crate::bench::{
-    AT, ATQ, ATRM, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
+    AT, ATQ, ATRM, BATCH, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
 };
 
 fn at(root: &Root, words: &[&str]) -> Client {
@@ -63,6 +63,102 @@ fn the_queue_looks_as_that_of_at() {
     let printed = root.client(AT, &["-c", "1"]).run().ok();
     assert!(printed.stdout.starts_with("#!/bin/sh\numask "), "{printed:?}");
     assert!(printed.stdout.ends_with("\ntrue\n"), "{printed:?}");
+    ratd.stop();
+}
+
+#[test]
+fn the_lines_and_statuses_are_those_of_at() {
+    let root = Root::new("lines");
+    let ratd = Start::system(&root).ready();
+    let whole = |words: &[&str], input: &str| {
+        let said = at(&root, words).input(input).run();
+        (said.status.unwrap(), said.stdout, said.stderr)
+    };
+    let queued = |line: &str| (0, String::new(), line.to_owned());
+    let warning = "warning: commands will be executed using /bin/sh\n";
+    let touch = ["-t", "203402010304"];
+    let time = "Thu Feb  1 03:04:00 2034";
+    let time = time.replace("Thu", "Wed");
+    let verbose = format!("{time}\n\n{warning}job 1 at {time}\n");
+    assert_eq!(whole(&[&["-v"], &touch[..]].concat(), "true"), queued(&verbose));
+    // What at -b TIME and options behind -b promise, and at itself fails at.
+    let words = [&["-b", "-q", "c"], &touch[..]].concat();
+    assert_eq!(whole(&words, "true"), queued(&format!("job 2 at {time}\n")));
+    let words = ["-bm", "noon", "tomorrow"];
+    assert!(whole(&words, "true").2.starts_with("job 3 at "));
+    let listed = root.client(AT, &["-l", "-o", "%Y", "-q", "C"]).run().ok();
+    assert_eq!(listed.stdout, format!("2\t2034 C {}\n", me()));
+    let turned = root.client(AT, &["-o", "%Y", "-l", "2", "1"]).run().ok();
+    assert_eq!(turned.stdout, format!("1\t2034 a {0}\n2\t2034 C {0}\n", me()));
+    assert_eq!(root.client(ATQ, &["-q", "b"]).run().ok().stdout.lines().count(), 1);
+
+    let twice = [&touch[..], &["noon"]].concat();
+    assert_eq!(whole(&twice, ""), (1, String::new(), "Cannot give time twice.\n".to_owned()));
+    for (wrong, line) in [
+        (&["-t", "203409310000"][..], "invalid date format: 203409310000\n"),
+        (&["-t", "203402010304.60"], "invalid date format: 203402010304.60\n"),
+        (&["-u", "no such user", "noon"], "Cannot find username no such user\n"),
+        (
+            &["-f", "/no/file", "noon"],
+            "Cannot open input file /no/file: No such file or directory\n",
+        ),
+        (&["-f", "/", "noon"], "Input error"),
+        (&["-q", "aa", "noon"], "queue \"aa\" is not one letter"),
+        (&["-q", "1", "noon"], "queue \"1\" is not one letter"),
+        (&["-l", "x"], "invalid job number\n"),
+        (&["-r", "1", "x"], "unknown jobid: x\n"),
+        (&["-c"], ""),
+        (&["-d"], ""),
+        (&[], ""),
+        (&["--no-such-option"], ""),
+        (&["now", "-1", "hour"], ""),
+        (&["-h"], ""),
+    ] {
+        let (status, stdout, stderr) = whole(wrong, "");
+        assert_eq!((status, stdout.as_str()), (1, ""), "{wrong:?}: {stderr}");
+        assert!(stderr.contains(line), "{wrong:?}: {stderr}");
+    }
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout.lines().count(), 3, "all are there still");
+    for refused in [root.client(ATRM, &[]).run(), root.client(ATQ, &["-Z"]).run()] {
+        assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+    }
+    let removed = root.client(AT, &["-d", "9", "1", "8", "2"]).run();
+    assert_eq!(removed.status, Some(1));
+    assert_eq!(removed.stderr, "Cannot find jobid 9\nCannot find jobid 8\n");
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout.lines().count(), 1);
+    let version = root.client(AT, &["-V"]).run().ok();
+    assert!(version.stdout.is_empty() && version.stderr.starts_with("rat-at "), "{version:?}");
+    ratd.stop();
+}
+
+#[test]
+fn under_at_s_own_names_it_is_at_s_programs() {
+    let root = Root::new("names");
+    let ratd = Start::system(&root).ready();
+    let links = root.directory("bin");
+    let link = |name: &str| {
+        let path = links.join(name);
+        std::os::unix::fs::symlink(AT, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let [at, atq, atrm, batch] = ["at", "atq", "atrm", "batch"].map(link);
+    for batch in [&batch, BATCH] {
+        let queued = root.client(batch, &[]).input("true").run().ok();
+        let lines: Vec<_> = queued.stderr.lines().collect();
+        assert_eq!(lines[0], "warning: commands will be executed using /bin/sh");
+        assert!(lines[1].starts_with("job ") && lines.len() == 2, "{queued:?}");
+        let refused = root.client(batch, &["now"]).input("true").run();
+        assert_eq!((refused.status, refused.stderr.as_str()), (Some(1), ""));
+        assert_eq!(refused.stdout, "batch accepts no parameters\n");
+    }
+    root.client(&at, &["noon", "tomorow"]).run().fails(1, "at: \"noon tomorow\": no such word");
+    root.client(&at, &["noon", "tomorrow"]).input("true").run().ok();
+    assert!(root.client(&atq, &["3"]).run().ok().stdout.starts_with("3\t"));
+    let refused = root.client(&atq, &["x"]).run();
+    assert_eq!(refused.stderr, "atq: invalid job number\n");
+    let refused = root.client(&atrm, &["3", "x"]).run();
+    assert_eq!(refused.stderr, "at: unknown jobid: x\n");
+    root.client(&atrm, &["3"]).run().ok();
     ratd.stop();
 }
 
@@ -176,6 +272,7 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
         return;
     }
     let root = Root::new("others");
+    root.write("etc/at.deny", "");
     let mut ratd = Start::system(&root).ready();
     at(&root, &["noon", "tomorrow"]).input("echo secret").run().ok();
     at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
@@ -185,7 +282,7 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
     root.client(ATRM, &["1"]).of_other().run().fails(1, "1: Not owner");
     let hidden = root.client(AT, &["-c", "1"]).of_other().run();
     assert!(!hidden.stdout.contains("secret"));
-    hidden.fails(1, "Cannot find jobid 1");
+    hidden.fails(1, "1: Not owner");
     assert_eq!(queue(&root).lines().count(), 2);
 
     at(&root, &["now"]).input("id -un; id -Gn; exit 6").of_other().run().ok();
@@ -196,8 +293,21 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
     let runs = root.client(RAT, &["history", "--json"]).of_other().run().ok().stdout;
     assert!(runs.contains("at-3") && !runs.contains("at-4"), "{runs}");
     root.write("etc/at.deny", format!("{OTHER}\n"));
-    at(&root, &["now"]).input("true").of_other().run().fails(1, "not allowed to use at");
-    root.client(ATQ, &[]).of_other().run().fails(1, "not allowed to use at");
+    for (program, name) in [(AT, "rat-at"), (ATQ, "rat-atq"), (ATRM, "rat-atrm")] {
+        let words: &[&str] = if program == ATQ { &[] } else { &["2"] };
+        let words = if program == AT { &["now"] } else { words };
+        let refused = root.client(program, words).input("true").of_other().run();
+        let line = format!("You do not have permission to use {name}.\n");
+        assert!(refused.stderr.ends_with(&line) && refused.status == Some(1), "{refused:?}");
+    }
+    std::fs::remove_file(root.path("etc/at.deny")).unwrap();
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "You do not have permission");
+    root.write("etc/at.allow", format!("x\n{OTHER}\n"));
+    at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
+    root.write("etc/at.allow", format!(" {OTHER}\n{OTHER} # not a name\n"));
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "You do not have permission");
+    root.write("etc/at.allow", "");
+    at(&root, &["noon", "tomorrow"]).input("true").run().ok();
     root.client(ATRM, &["2"]).run().ok();
     ratd.stop();
 }
