@@ -10,6 +10,7 @@ pub mod coming;
 pub mod crontab;
 pub mod explain;
 pub mod history;
+pub mod import;
 pub mod list;
 pub mod next;
 pub mod output;

@@ -214,6 +214,15 @@ pub struct Submitted {
     pub number: u64,
 }
 
+/// An at-job of another queue is in this one, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its number here.
+    pub number: u64,
+    /// Whether it was not here before.
+    pub new: bool,
+}
+
 /// The at queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Queue {

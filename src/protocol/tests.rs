@@ -12,8 +12,9 @@ use crate::plan::submission::{self, Submission};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
-    GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ListJobs, ListNext, ListQueue,
-    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, ShowJob, SubmitJob,
+    GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs, ListNext,
+    ListQueue, ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, ShowJob,
+    SubmitJob,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -324,6 +325,10 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(list_next, reply::Next { runs: vec![coming()] }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
+        sample(
+            ImportJob { source: word(), uid: 1, job: submission() },
+            reply::Imported { number: 1, new: true },
+        ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
         sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
         sample(ShowJob { number: 1 }, reply::Shown { job: submission() }),

@@ -162,6 +162,112 @@ fn under_at_s_own_names_it_is_at_s_programs() {
     ratd.stop();
 }
 
+/// A file in the queue of Debian's at, complete.
+fn spooled(root: &Root, name: &str, text: &str) {
+    let relative = format!("var/spool/cron/atjobs/{name}");
+    root.write(&relative, text);
+    root.mode(&relative, 0o700);
+}
+
+fn job_of_at(uid: u32, script: &str) -> String {
+    format!(
+        "#!/bin/sh\n# atrun uid={uid} gid=0\n# mail {} 0\numask 27\nLANG=C; export LANG\n\
+         WORDS=it\\'s\\ \"\n\"two; export WORDS\ncd / || {{\n\t echo 'Execution directory inaccessible' >&2\n\
+         \t exit 1\n}}\n{script}\n",
+        me()
+    )
+}
+
+#[test]
+fn the_queue_of_another_at_is_taken_over_once() {
+    let root = Root::new("import");
+    let uid = nix::unistd::geteuid().as_raw();
+    let ratd = Start::system(&root).ready();
+    spooled(&root, "c0001f0201b4e0", &job_of_at(uid, "printf '%s' \"$WORDS\"; exit 14"));
+    spooled(&root, "a000200201b4e1", &job_of_at(uid, "true"));
+    spooled(&root, "=000210201b4e2", &job_of_at(uid, "true"));
+    spooled(&root, "a000220201b4e3", &job_of_at(uid + 1, "true"));
+    spooled(&root, "a000230201b4e4", "#!/bin/sh\nrm -rf /\n");
+    spooled(&root, "a000240201b4e5", &job_of_at(uid, "true"));
+    root.mode("var/spool/cron/atjobs/a000240201b4e5", 0o000);
+    spooled(&root, "a000250201b4e6", &job_of_at(uid, "true"));
+    std::fs::hard_link(
+        root.path("var/spool/cron/atjobs/a000250201b4e6"),
+        root.path("var/spool/cron/second"),
+    )
+    .unwrap();
+    let link = root.path("var/spool/cron/atjobs/a000260201b4e7");
+    std::os::unix::fs::symlink("a000200201b4e1", link).unwrap();
+    root.write("var/spool/cron/atjobs/.SEQ", "00026\n");
+
+    let rat = |arguments: &[&str]| root.client(RAT, arguments).run();
+    let import = rat(&["import", "at"]);
+    assert_eq!(import.status, Some(1), "{import:?}");
+    let told: Vec<_> = import.stdout.lines().collect();
+    assert!(told[0].starts_with("job 1 at ") && told[0].ends_with(" (was 31)"), "{told:?}");
+    assert!(told[1].ends_with(" (was 32)") && told.len() == 2, "{told:?}");
+    for (name, why) in [
+        ("=000210201b4e2", "it runs"),
+        ("a000220201b4e3", &format!("it is of uid {}, but its file is of uid {uid}", uid + 1)),
+        ("a000230201b4e4", "line 2: \"# atrun uid=\" expected"),
+        ("a000250201b4e6", "it has another link"),
+        ("a000260201b4e7", "it is a link"),
+    ] {
+        let line = format!("{name}: left: {why}\n");
+        assert!(import.stderr.contains(&line), "{line} in {}", import.stderr);
+    }
+    assert!(import.stderr.contains("a000240201b4e5"), "{}", import.stderr);
+    let listed = queue(&root);
+    let owners: Vec<_> = listed.lines().map(|line| line.split(' ').next_back().unwrap()).collect();
+    assert_eq!(owners, [me(), me()], "{listed}");
+    let letters: Vec<_> = listed.lines().map(|line| line.split(' ').nth_back(1).unwrap()).collect();
+    assert_eq!(letters, ["c", "a"]);
+    let shown = root.client(AT, &["-c", "1"]).run().ok().stdout;
+    assert!(shown.contains("WORDS='it'\\''s \ntwo'; export WORDS\n"), "{shown}");
+    assert!(shown.contains("umask 27\n") && shown.contains("exit 14\n"), "{shown}");
+
+    root.client(ATRM, &["1"]).run().ok();
+    let again = rat(&["import", "at", "--remove"]);
+    assert!(again.stdout.contains("(was 31, taken over before)"), "{again:?}");
+    assert_eq!(queue(&root).lines().count(), 1, "what is removed does not come back");
+    let mut left: Vec<_> = std::fs::read_dir(root.path("var/spool/cron/atjobs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let names = ["22", "23", "24", "25", "26"].iter().zip(3..);
+    let names = names.map(|(number, minute)| format!("a000{number}0201b4e{minute}"));
+    let wanted = [".SEQ".to_owned(), "=000210201b4e2".to_owned()].into_iter().chain(names);
+    assert_eq!(left, wanted.collect::<Vec<_>>());
+    ratd.stop();
+    rat(&["import", "at"]).fails(3, "nothing was imported");
+}
+
+#[test]
+fn jobs_of_another_at_are_given_their_owners_by_root_alone() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("import-others");
+    root.write("etc/at.deny", "");
+    let mut ratd = Start::system(&root).ready();
+    let other = nix::unistd::User::from_name(OTHER).unwrap().unwrap().uid;
+    spooled(&root, "a000010000b4e0", &job_of_at(other.as_raw(), "id -un; exit 15"));
+    spooled(&root, "a000020201b4e1", &job_of_at(3_999_999, "true"));
+    for (name, uid) in [("a000010000b4e0", other.as_raw()), ("a000020201b4e1", 3_999_999)] {
+        let path = root.path(&format!("var/spool/cron/atjobs/{name}"));
+        std::os::unix::fs::chown(path, Some(uid), None).unwrap();
+    }
+    let by_other = root.client(RAT, &["import", "at"]).of_other().run();
+    by_other.fails(1, "only root may import jobs");
+    let import = root.client(RAT, &["import", "at"]).run();
+    assert!(import.stderr.contains("uid 3999999 has no passwd entry"), "{import:?}");
+    ratd.await_line("exited with status 15");
+    assert_eq!(root.history_of("at-1")[0]["output"], format!("{OTHER}\n"));
+    assert_eq!(root.history_of("at-1")[0]["owner"], OTHER);
+    ratd.stop();
+}
+
 #[test]
 fn a_connection_that_breaks_leaves_it_open_whether_the_job_is_queued() {
     let root = Root::new("broken");
