@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use chrono::TimeZone;
 use clap::Parser;
+use nix::unistd::{Uid, User};
 
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
 use crate::client::output::{complain, print};
 use crate::client::reading;
-use crate::plan::submission::{Queue, Submission};
+use crate::plan::submission::Queue;
 use crate::protocol::fault::{Fault, NOT_ALLOWED};
 use crate::protocol::reply::Queued;
 use crate::protocol::request::{ListQueue, RemoveJob, ShowJob};
+use crate::syntax::atjob;
 use crate::zone::Zone;
 
 /// List the jobs that rat-at queued
@@ -164,7 +166,10 @@ pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
 pub fn show(jobs: &[String], root: Option<&Path>, program: &str) -> ExitCode {
     on_each(jobs, root, program, |connection, number| {
         let shown = connection.call(&ShowJob { number })?;
-        Ok(print(program, |output| write_script(output, &shown.job)))
+        let gid = User::from_uid(Uid::from_raw(shown.uid)).ok().flatten();
+        let gid = gid.map_or(shown.uid, |user| user.gid.as_raw());
+        let script = atjob::write((shown.uid, gid), &shown.owner, &shown.job);
+        Ok(print(program, |output| output.write_all(&script)))
     })
 }
 
@@ -210,35 +215,6 @@ fn on_each(
         }
     }
     status
-}
-
-fn write_script(output: &mut impl Write, job: &Submission) -> std::io::Result<()> {
-    writeln!(output, "#!/bin/sh\numask {:o}", job.umask)?;
-    for (name, value) in job.environment.iter() {
-        output.write_all(&name.0)?;
-        output.write_all(b"=")?;
-        output.write_all(&quoted(&value.0))?;
-        output.write_all(b"; export ")?;
-        output.write_all(&name.0)?;
-        output.write_all(b"\n")?;
-    }
-    output.write_all(b"cd ")?;
-    output.write_all(&quoted(&job.directory.0))?;
-    output.write_all(b" || {\n\techo 'Execution directory inaccessible' >&2\n\texit 1\n}\n")?;
-    output.write_all(&job.script.0)
-}
-
-/// The text as one word of the shell.
-fn quoted(text: &[u8]) -> Vec<u8> {
-    let mut word = vec![b'\''];
-    for byte in text {
-        match byte {
-            b'\'' => word.extend(b"'\\''"),
-            _ => word.push(*byte),
-        }
-    }
-    word.push(b'\'');
-    word
 }
 
 fn fail(program: &str, why: &str) -> ExitCode {

@@ -240,7 +240,9 @@ fn show(
 ) -> Result<reply::Shown, Fault> {
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
-        Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
+        Some((queued, job)) if access::owns(caller, queued.uid) => {
+            Ok(reply::Shown { uid: queued.uid.as_raw(), owner: queued.owner, job })
+        }
         Some(_) => Err(Fault::NotPermitted { message: format!("{number}: Not owner") }),
         None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }

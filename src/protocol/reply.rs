@@ -255,6 +255,10 @@ pub struct Removed {
 /// An at-job, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// Its owner.
+    pub uid: u32,
+    /// The owner's name when it was queued.
+    pub owner: String,
     /// As it was submitted.
     pub job: Submission,
 }

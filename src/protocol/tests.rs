@@ -331,7 +331,7 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
         sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
-        sample(ShowJob { number: 1 }, reply::Shown { job: submission() }),
+        sample(ShowJob { number: 1 }, reply::Shown { uid: 1, owner: word(), job: submission() }),
         sample(GetCrontab { user: some() }, reply::Crontab { text: text() }),
         sample(PutCrontab { user: some(), text: text() }, reply::Done {}),
         sample(RemoveCrontab { user: some() }, reply::Done {}),

@@ -31,7 +31,7 @@ const LOG_LIMIT: i64 = 8 << 20;
 /// Every migration, oldest first; the version of a file is how many of them it has had.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
-    include_str!("../../migrations/0003_imported.sql"),
+    include_str!("../../migrations/0002_imported.sql"),
 ];
 
 /// The database, open.

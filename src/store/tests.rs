@@ -509,7 +509,8 @@ fn an_upgrade_keeps_a_copy_and_fails_as_a_whole() {
     assert!(!half);
     assert_eq!(store.list(None).unwrap()[0].number, number);
     drop(store);
-    std::fs::rename(directory.0.join("rat.db.1"), directory.database()).unwrap();
+    let copy = directory.0.join(format!("rat.db.{}", MIGRATIONS.len()));
+    std::fs::rename(copy, directory.database()).unwrap();
     assert_eq!(directory.open().list(None).unwrap()[0].number, number);
 }
 

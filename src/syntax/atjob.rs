@@ -1,5 +1,5 @@
-//! The files of at's own queue, as Debian's at and that of Red Hat write them: name and text to what the job is. Knows
-//! nothing of whose file it is.
+//! The files of at's own queue, as Debian's at and that of Red Hat write them: name and text to what the job is, and
+//! back. Knows nothing of whose file it is.
 
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Assignments, Mail};
@@ -60,11 +60,15 @@ pub fn parse(queue: Queue, due: Timestamp, text: &[u8]) -> Result<AtJob, String>
         .ok()
         .filter(|name| !name.is_empty() && !name.starts_with('-'))
         .ok_or_else(|| reader.wrong("a user to mail to"))?;
+    let flag = reader.at;
     let mail = match reader.until(b'\n')? {
         b"0" => Mail::Auto,
         b"1" => Mail::Always,
         b"-1" => Mail::Never,
-        _ => return Err(reader.wrong("whether to mail")),
+        _ => {
+            reader.at = flag;
+            return Err(reader.wrong("whether to mail"));
+        }
     };
     reader.word(b"umask ")?;
     let umask = reader.number(8)?;
@@ -84,6 +88,49 @@ pub fn parse(queue: Queue, due: Timestamp, text: &[u8]) -> Result<AtJob, String>
     let job = Submission { due, queue, script, environment, directory, umask, mail, mail_to };
     job.check_size()?;
     Ok(AtJob { uid, job })
+}
+
+/// The file that Debian's at would have written: a script for sh that does what the job does.
+pub fn write((uid, gid): (u32, u32), owner: &str, job: &Submission) -> Vec<u8> {
+    let mail_to = job.mail_to.as_deref().unwrap_or(owner).escape_debug();
+    let mail = match job.mail {
+        Mail::Auto => "0",
+        Mail::Always => "1",
+        Mail::Never => "-1",
+    };
+    let head = format!(
+        "#!/bin/sh\n# atrun uid={uid} gid={gid}\n# mail {mail_to} {mail}\numask {:o}\n",
+        job.umask
+    );
+    let mut text = head.into_bytes();
+    for (name, value) in job.environment.iter() {
+        text.extend_from_slice(&name.0);
+        text.push(b'=');
+        text.extend(escaped(&value.0, PLAIN));
+        text.extend_from_slice(b"; export ");
+        text.extend_from_slice(&name.0);
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"cd ");
+    text.extend(escaped(&job.directory.0, b"/"));
+    text.extend_from_slice(
+        b" || {\n\t echo 'Execution directory inaccessible' >&2\n\t exit 1\n}\n",
+    );
+    text.extend_from_slice(&job.script.0);
+    text
+}
+
+/// The bytes as a word of the shell, with a backslash before all but letters, digits and what is `plain`.
+fn escaped(bytes: &[u8], plain: &[u8]) -> Vec<u8> {
+    let mut word = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'\n' => word.extend_from_slice(b"\"\n\""),
+            byte if byte.is_ascii_alphanumeric() || plain.contains(byte) => word.push(*byte),
+            byte => word.extend_from_slice(&[b'\\', *byte]),
+        }
+    }
+    word
 }
 
 /// What at writes into values as it is.
@@ -230,6 +277,7 @@ mod tests {
         let quoted = Text::from("it's \"so\" \\\ntwo; export X");
         let wanted = [(Text::from("EMPTY"), Text::from("")), (Text::from("QUOTED"), quoted)];
         assert_eq!(environment, wanted);
+        assert_eq!(String::from_utf8(write((1000, 1000), "bob", &job)).unwrap(), DEBIAN);
     }
 
     #[test]
@@ -245,8 +293,8 @@ mod tests {
         for (from, to, line) in [
             ("#!/bin/sh", "#!/bin/bash", "line 1"),
             ("uid=1000", "uid=-1", "line 2"),
-            ("alice 1", "-Calice 1", "line 4"),
-            ("alice 1", "alice 2", "line 4"),
+            ("alice 1", "-Calice 1", "line 3"),
+            ("alice 1", "alice 2", "line 3"),
             ("umask 27", "umask 9", "line 4"),
             ("EMPTY=;", "EMPTY=$(id);x;", "line 5"),
             ("export EMPTY", "export OTHER", "line 5"),

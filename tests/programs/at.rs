@@ -223,8 +223,8 @@ fn the_queue_of_another_at_is_taken_over_once() {
     let letters: Vec<_> = listed.lines().map(|line| line.split(' ').nth_back(1).unwrap()).collect();
     assert_eq!(letters, ["c", "a"]);
     let shown = root.client(AT, &["-c", "1"]).run().ok().stdout;
-    assert!(shown.contains("WORDS='it'\\''s \ntwo'; export WORDS\n"), "{shown}");
-    assert!(shown.contains("umask 27\n") && shown.contains("exit 14\n"), "{shown}");
+    assert!(shown.contains("WORDS=it\\'s\\ \"\n\"two; export WORDS\n"), "{shown}");
+    assert_eq!(shown, job_of_at(uid, "printf '%s' \"$WORDS\"; exit 14"));
 
     root.client(ATRM, &["1"]).run().ok();
     let again = rat(&["import", "at", "--remove"]);
