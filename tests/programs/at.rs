@@ -1,7 +1,7 @@
 //! rat-at, rat-atq and rat-atrm against a ratd.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -61,7 +61,7 @@ fn the_queue_looks_as_that_of_at() {
     let queued = at(&root, &["noon", "tomorrow"]).input("true\n").run().ok();
     assert!(queued.stderr.contains("job 6 at"), "numbers are not used again: {queued:?}");
     let printed = root.client(AT, &["-c", "1"]).run().ok();
-    assert!(printed.stdout.starts_with("#!/bin/sh\numask "), "{printed:?}");
+    assert!(printed.stdout.starts_with("#!/bin/sh\n# atrun uid="), "{printed:?}");
     assert!(printed.stdout.ends_with("\ntrue\n"), "{printed:?}");
     ratd.stop();
 }
@@ -159,6 +159,48 @@ fn under_at_s_own_names_it_is_at_s_programs() {
     let refused = root.client(&atrm, &["3", "x"]).run();
     assert_eq!(refused.stderr, "at: unknown jobid: x\n");
     root.client(&atrm, &["3"]).run().ok();
+    ratd.stop();
+}
+
+/// rat-at with a terminal to read from, and what it says on standard error.
+fn typing(root: &Root) -> (std::process::Child, std::fs::File) {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let child = std::process::Command::new(AT)
+        .args(["-t", "203402010304"])
+        .env("RAT_ROOT", &root.path)
+        .stdin(terminal.slave)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, std::fs::File::from(terminal.master))
+}
+
+#[test]
+fn what_is_typed_is_asked_for_and_given_up_with_an_interrupt() {
+    let root = Root::new("typing");
+    let ratd = Start::system(&root).ready();
+    let (child, mut keys) = typing(&root);
+    keys.write_all(b"true\n\x04").unwrap();
+    let said = child.wait_with_output().unwrap();
+    let time = "Wed Feb  1 03:04:00 2034";
+    let wanted = format!(
+        "warning: commands will be executed using /bin/sh\nat {time}\nat> at> <EOT>\njob 1 at {time}\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&said.stderr), wanted);
+
+    let (mut child, mut keys) = typing(&root);
+    keys.write_all(b"echo half a job\n").unwrap();
+    let mut said = Vec::new();
+    let mut stderr = child.stderr.take().unwrap();
+    while !said.ends_with(b"at> at> ") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        said.extend(byte);
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(queue(&root).lines().count(), 1);
     ratd.stop();
 }
 
