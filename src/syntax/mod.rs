@@ -1,6 +1,7 @@
-//! WHAT PEOPLE WRITE: crontabs, anacrontabs and at's words. Text in; values and diagnostics out. No I/O, no clock.
+//! WHAT PEOPLE WRITE: crontabs, anacrontabs, at's words and its queue. Text in; values and diagnostics out. No I/O, no clock.
 
 pub mod anacrontab;
+pub mod atjob;
 pub mod changes;
 pub mod classic;
 pub mod crontab;
