@@ -14,4 +14,7 @@ mod idle;
 mod protocol;
 mod run;
 mod single;
+mod spool;
 mod system;
+mod terminal;
+mod versions;
