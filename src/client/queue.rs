@@ -123,7 +123,7 @@ pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
             status = fail(program, &format!("unknown jobid: {job}"));
             continue;
         };
-        match connection.call(&RemoveJob { number }) {
+        match connection.call(&RemoveJob { number, kill: false }) {
             Ok(removed) if removed.running => complain("Warning: deleting running job"),
             Ok(_) => {}
             Err(CallError::Fault(fault)) => {

@@ -97,6 +97,7 @@ pub fn route(
         | Request::SubmitJob(_)
         | Request::ListQueue(_)
         | Request::RemoveJob(_)
+        | Request::RetryJob(_)
         | Request::ShowJob(_)
         | Request::GetCrontab(_)
         | Request::PutCrontab(_)

@@ -234,6 +234,8 @@ pub struct Queued {
     pub owner: String,
     /// It runs.
     pub running: bool,
+    /// Nobody knows whether it ran.
+    pub lost: bool,
 }
 
 /// What became of an at-job that was to be removed.

@@ -13,7 +13,8 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
     GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ListJobs, ListNext, ListQueue,
-    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, ShowJob, SubmitJob,
+    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, RetryJob, ShowJob,
+    SubmitJob,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -222,6 +223,7 @@ fn submission() -> Submission {
         umask: 0o22,
         mail: Mail::Never,
         mail_to: some(),
+        deadline: Some(7),
     }
 }
 
@@ -286,7 +288,14 @@ fn coming() -> reply::Coming {
 }
 
 fn queued() -> reply::Queued {
-    reply::Queued { number: 1, due: at(), queue: "a".to_owned(), owner: word(), running: true }
+    reply::Queued {
+        number: 1,
+        due: at(),
+        queue: "a".to_owned(),
+        owner: word(),
+        running: true,
+        lost: true,
+    }
 }
 
 fn info() -> reply::Info {
@@ -325,7 +334,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
-        sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
+        sample(RemoveJob { number: 1, kill: true }, reply::Removed { running: true }),
+        sample(RetryJob { number: 1 }, reply::Submitted { number: 1 }),
         sample(ShowJob { number: 1 }, reply::Shown { job: submission() }),
         sample(GetCrontab { user: some() }, reply::Crontab { text: text() }),
         sample(PutCrontab { user: some(), text: text() }, reply::Done {}),

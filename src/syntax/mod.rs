@@ -4,6 +4,7 @@ pub mod anacrontab;
 pub mod crontab;
 pub mod diagnostic;
 pub mod dialect;
+pub mod duration;
 pub mod environment;
 pub mod explain;
 pub mod expression;
