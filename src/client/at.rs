@@ -130,7 +130,7 @@ fn on_the_queue(at: &At) -> Option<ExitCode> {
         let asked = Atq { queue, format: at.format.clone(), root, json: false, version: (), jobs };
         Some(queue::list(&asked, "rat-at"))
     } else if at.remove || at.delete {
-        Some(queue::remove(&Atrm { root, version: (), jobs }, "rat-at"))
+        Some(queue::remove(&Atrm { kill: false, root, version: (), jobs }, "rat-at"))
     } else if at.print {
         Some(queue::show(&jobs, root.as_deref(), "rat-at"))
     } else {

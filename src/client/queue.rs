@@ -42,6 +42,9 @@ pub struct Atq {
 #[derive(Debug, Parser)]
 #[command(name = "rat-atrm", version, disable_version_flag = true)]
 pub struct Atrm {
+    /// End the jobs that run: TERM, and KILL ten seconds later
+    #[arg(short, long)]
+    pub kill: bool,
     /// Ask the ratd under DIR
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -84,7 +87,7 @@ pub fn list(atq: &Atq, program: &str) -> ExitCode {
         Err(error) => return fail(program, &error.to_string()),
     };
     let wanted = |job: &&Queued| {
-        let letter = if job.running { "=".to_owned() } else { job.queue.clone() };
+        let letter = letter(job);
         (numbers.is_empty() || numbers.contains(&job.number))
             && atq.queue.is_none_or(|wanted| {
                 letter == wanted.to_string() || job.queue == wanted.to_string()
@@ -101,7 +104,7 @@ fn write_job(output: &mut impl Write, job: &Queued, atq: &Atq) -> std::io::Resul
     }
     let zone = reading::local_zone();
     let due = zone.from_utc_datetime(&job.due.naive_utc());
-    let letter = if job.running { "=" } else { &job.queue };
+    let letter = letter(job);
     // A format that strftime does not know makes no time; the number must still be seen.
     let mut time = String::new();
     let format = atq.format.as_deref().unwrap_or(CLASSIC);
@@ -109,6 +112,15 @@ fn write_job(output: &mut impl Write, job: &Queued, atq: &Atq) -> std::io::Resul
         time = due.format(CLASSIC).to_string();
     }
     writeln!(output, "{}\t{time} {letter} {}", job.number, job.owner)
+}
+
+/// The queue's letter; `=` for a job that runs, as at shows it, and `!` for one that is lost.
+fn letter(job: &Queued) -> &str {
+    match (job.lost, job.running) {
+        (true, _) => "!",
+        (false, true) => "=",
+        (false, false) => &job.queue,
+    }
 }
 
 /// Takes jobs off the queue.
@@ -123,8 +135,10 @@ pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
             status = fail(program, &format!("unknown jobid: {job}"));
             continue;
         };
-        match connection.call(&RemoveJob { number, kill: false }) {
-            Ok(removed) if removed.running => complain("Warning: deleting running job"),
+        match connection.call(&RemoveJob { number, kill: atrm.kill }) {
+            Ok(removed) if removed.running && !atrm.kill => {
+                complain("Warning: deleting running job")
+            }
             Ok(_) => {}
             Err(CallError::Fault(fault)) => {
                 complain(&fault.to_string());

@@ -11,5 +11,6 @@ mod crontab;
 mod disk;
 mod idle;
 mod protocol;
+mod queue;
 mod single;
 mod system;
