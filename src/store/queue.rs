@@ -168,9 +168,9 @@ impl Change<'_> {
         self.write(|connection| {
             let found = connection
                 .prepare_cached(
-                    "SELECT jobs.number, uid, owner, queue, due, submitted, state, deadline,
+                    "SELECT number, uid, owner, queue, due, submitted, state, deadline,
                          umask, mail, mail_to, directory, environment, script
-                     FROM jobs JOIN recipes USING (number) WHERE jobs.number = ?1",
+                     FROM jobs JOIN recipes USING (number) WHERE number = ?1",
                 )?
                 .query_row([number.cast_signed()], |row| Ok((queued(row)?, submission(row)?)))
                 .optional()?;
@@ -407,29 +407,32 @@ fn uid(row: &Row<'_>) -> rusqlite::Result<Uid> {
 }
 
 fn state(row: &Row<'_>) -> rusqlite::Result<State> {
-    let state: String = row.get("state")?;
-    Ok(match state.as_str() {
-        "queued" => State::Queued,
-        "claimed" => State::Claimed,
-        "done" => State::Done,
-        "failed" => State::Failed,
+    state_at(row, row.as_ref().column_index("state")?)
+}
+
+fn state_at(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    Ok(match row.get_ref(column)?.as_bytes()? {
+        b"queued" => State::Queued,
+        b"claimed" => State::Claimed,
+        b"done" => State::Done,
+        b"failed" => State::Failed,
         // The table's own check leaves nothing else.
         _ => State::Lost,
     })
 }
 
+/// The job of a row that begins with number, uid, owner, queue, due, submitted and state: by their places, for a queue
+/// may be long.
 fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
-    let (Column(queue), Column(due), Column(submitted)) =
-        (row.get("queue")?, row.get("due")?, row.get("submitted")?);
-    let owner = row.get("owner")?;
+    let (Column(queue), Column(due), Column(submitted)) = (row.get(3)?, row.get(4)?, row.get(5)?);
     Ok(Queued {
-        number: number(row)?,
-        uid: uid(row)?,
-        owner,
+        number: row.get(0).map(i64::cast_unsigned)?,
+        uid: row.get(1).map(Uid::from_raw)?,
+        owner: row.get(2)?,
         queue,
         due,
         submitted,
-        state: state(row)?,
+        state: state_at(row, 6)?,
     })
 }
 
