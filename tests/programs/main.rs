@@ -11,6 +11,7 @@ mod crontab;
 mod disk;
 mod idle;
 mod protocol;
+mod queue;
 mod single;
 mod spool;
 mod system;
