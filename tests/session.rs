@@ -119,6 +119,7 @@ impl Bench {
                 environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
@@ -129,6 +130,7 @@ impl Bench {
             manner: OWN,
             daemon: Vec::new(),
             codeset: "UTF-8".to_owned(),
+            over: None,
         }
     }
 
