@@ -1,14 +1,18 @@
 //! When a period job is due: once in each period, however long the machine was off. Reads no stamp file.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike};
+use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::{Offsets, Timestamp, meaning, reading};
 
-/// A calendar period of an anacrontab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A period of an anacrontab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Period {
-    /// So many days after the last time.
+    /// So many days after the last time; 0 is at every call of anacron, and for a daemon once a day.
     Days(u32),
+    /// Once in each calendar week, which begins on Monday.
+    Week,
     /// Once in each calendar month.
     Month,
     /// Once in each calendar year.
@@ -26,6 +30,27 @@ pub struct Every {
     pub hours: Option<(u8, u8)>,
     /// The local date of the last run; `None` if it never ran.
     pub done: Option<NaiveDate>,
+}
+
+/// The one run of a period: what it is for, and the date of its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// The period.
+    pub period: Period,
+    /// The local date on which it is started, and which its stamp will say.
+    pub date: NaiveDate,
+}
+
+impl Once {
+    /// Whether the run is still owed, if the job was last done then.
+    pub fn is_owed(&self, done: Option<NaiveDate>) -> bool {
+        is_owed(self.period, done, self.date)
+    }
+}
+
+/// Whether a job of this period that was last done then is owed today.
+pub fn is_owed(period: Period, done: Option<NaiveDate>, today: NaiveDate) -> bool {
+    period == Period::Days(0) || done.is_none_or(|done| next_date(period, done, today) <= today)
 }
 
 /// The first instant from `now` on at which the job is to start, its delay and hours included.
@@ -47,7 +72,11 @@ fn next_date(period: Period, done: NaiveDate, today: NaiveDate) -> NaiveDate {
         return today;
     }
     let next = match period {
-        Period::Days(days) => done.checked_add_days(Days::new(u64::from(days))),
+        Period::Days(days) => done.checked_add_days(Days::new(u64::from(days.max(1)))),
+        Period::Week => {
+            let left = 7 - done.weekday().num_days_from_monday();
+            done.checked_add_days(Days::new(u64::from(left)))
+        }
         Period::Month if done.month() == 12 => NaiveDate::from_ymd_opt(done.year() + 1, 1, 1),
         Period::Month => NaiveDate::from_ymd_opt(done.year(), done.month() + 1, 1),
         Period::Year => NaiveDate::from_ymd_opt(done.year() + 1, 1, 1),

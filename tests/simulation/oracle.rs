@@ -525,7 +525,11 @@ fn is_open((from, until): (i64, i64), hour: i64) -> bool {
 fn period_after(period: Period, done: NaiveDate) -> NaiveDate {
     let mut date = done;
     let same = |date: NaiveDate| match period {
-        Period::Days(days) => (date - done).num_days() < i64::from(days),
+        Period::Days(days) => (date - done).num_days() < i64::from(days.max(1)),
+        Period::Week => {
+            (date.iso_week().year(), date.iso_week().week())
+                == (done.iso_week().year(), done.iso_week().week())
+        }
         Period::Month => (date.year(), date.month()) == (done.year(), done.month()),
         Period::Year => date.year() == done.year(),
     };
