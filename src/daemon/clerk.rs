@@ -1,7 +1,7 @@
 //! What the disk thread does: keeps the store, reads the spool, takes reports, looks up names. Decides nothing about
 //! when something runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,14 +22,15 @@ use crate::daemon::writes::{
     Write, Written, in_one_transaction, instant, is_write, without_session,
 };
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::Job;
+use crate::plan::job::{Job, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::others;
-use crate::spool::watch::is_blind;
-use crate::spool::{self, Spool, stamp};
+use crate::session::stamp;
+use crate::spool::watch::{directories, is_blind};
+use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::runs::Filter;
@@ -62,6 +63,8 @@ pub struct Clerk {
     watched: BTreeSet<PathBuf>,
     /// Changes in some of those are not told by the kernel.
     blind: bool,
+    /// The period jobs, and when each was done, as it was last told.
+    periods: BTreeMap<Source, Vec<Arc<Job>>>,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -99,6 +102,7 @@ impl Clerk {
             changes,
             watched,
             blind: false,
+            periods: BTreeMap::new(),
             first,
             unstored,
             opened: None,
@@ -272,13 +276,19 @@ impl Clerk {
         for change in self.spool.look() {
             self.answers.give(match change {
                 spool::Change::Loaded { source, jobs, problems } => {
-                    let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    let periods = jobs.iter().filter(|job| done(job).is_some()).cloned();
+                    self.periods.insert(source.clone(), periods.collect());
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
-                spool::Change::Gone { source, problems } => Answer::Gone { source, problems },
+                spool::Change::Gone { source, problems } => {
+                    self.periods.remove(&source);
+                    Answer::Gone { source, problems }
+                }
             });
         }
+        self.look_at_stamps();
         for path in self.spool.take_skipped() {
             let text = format!("{}: not read, by its name it is no crontab", path.display());
             self.answers.give(Answer::Said { text });
@@ -286,8 +296,28 @@ impl Clerk {
         self.watch();
     }
 
+    /// Another anacron may have done a job, or root may have changed when it was done.
+    fn look_at_stamps(&mut self) {
+        let mut periods = std::mem::take(&mut self.periods);
+        for job in periods.values_mut().flatten() {
+            let now = self.with_stamp(job.clone());
+            if let (Some(told), Some(is)) = (done(job), done(&now))
+                && told != is
+            {
+                self.answers.give(Answer::Stamped { name: now.name.clone(), done: is });
+                *job = now;
+            }
+        }
+        self.periods = periods;
+    }
+
     fn watch(&mut self) {
-        let wanted = self.spool.watched();
+        let mut wanted = self.spool.watched();
+        if self.periods.values().any(|jobs| !jobs.is_empty()) {
+            let stamps = stamp::directory(&self.mode.paths);
+            wanted.append(&mut directories(&stamps));
+            wanted.extend(Some(stamps).filter(|stamps| stamps.is_dir()));
+        }
         for path in &wanted {
             let events = AddWatchFlags::IN_CLOSE_WRITE
                 | AddWatchFlags::IN_MOVE
@@ -311,7 +341,7 @@ impl Clerk {
     /// A period job, with the date it was last done: the later one of the stamp file and the store.
     fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
         let Schedule::Every(every) = &job.schedule else { return job };
-        let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
+        let file = stamp::read(&stamp::directory(&self.mode.paths).join(&job.name));
         let stored =
             self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
         // ratd may have died between the run and its stamp.
@@ -569,10 +599,6 @@ impl Clerk {
                 let next = Some(*now + TRY_AGAIN);
                 self.answers.give(Answer::Claimed { runs: Vec::new(), next });
             }
-            Command::Stamp { ident, date } => {
-                // Without a store the file alone keeps the job from being run again.
-                let _ = stamp::write(&stamp::path(&self.mode.paths, ident), *date);
-            }
             _ => {}
         }
     }
@@ -594,6 +620,14 @@ impl Clerk {
     fn note<T>(&self, written: &Result<T, Error>) {
         let trouble = written.as_ref().err().map(ToString::to_string);
         self.answers.give(Answer::Health { trouble });
+    }
+}
+
+/// When a period job was done; `None` for any other job.
+fn done(job: &Job) -> Option<Option<NaiveDate>> {
+    match &job.schedule {
+        Schedule::Every(every) => Some(every.done),
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
     }
 }
 

@@ -24,15 +24,16 @@ use crate::daemon::say;
 use crate::daemon::state::State;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
+use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
 use crate::plan::job::{Kind, Recipe};
-use crate::plan::run::{Mailer, Order, Outcome, Run};
+use crate::plan::run::{Mailer, Order, Outcome, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
-use crate::session::report;
+use crate::session::{report, stamp};
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -135,9 +136,9 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
-                Action::Start { run, recipe } => {
+                Action::Start { run, recipe, once } => {
                     started = true;
-                    self.start(now.wall, run, recipe);
+                    self.start(now.wall, run, recipe, once);
                 }
                 Action::Claim { first, limit } => {
                     self.crash.at(Place::BeforeClaim);
@@ -171,7 +172,7 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
         if !recipe.quiet {
             // An at-job is a script: what it says is its owner's business.
@@ -183,9 +184,14 @@ impl Ratd {
         }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
+        let stamp = once.map(|once| {
+            let file = stamp::directory(&self.mode.paths).join(&run.name);
+            Stamp { file: Text(file.into_os_string().into_vec()), once }
+        });
         let order = Order {
             run,
             recipe,
+            stamp,
             keep_output: KEEP_OUTPUT,
             echo,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
@@ -304,6 +310,9 @@ impl Ratd {
                 Answer::Queued { next } => self.decide(now, Event::Queued { next }),
                 Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Stamped { name, done } => {
+                    self.decide(now, Event::Stamped { name, done });
+                }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
             }

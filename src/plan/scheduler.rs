@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
-use crate::plan::catch_up;
+use crate::plan::catch_up::{self, Every, Once, is_owed};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -32,14 +32,16 @@ pub enum Event {
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
+    /// The period job of this name was last done then, by whomever.
+    Stamped { name: String, done: Option<NaiveDate> },
 }
 
 /// What the scheduler answers.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Most actions are starts, and few are held at once.
 pub enum Action {
-    /// Start this run now.
-    Start { run: Run, recipe: Recipe },
+    /// Start this run now; if it is the one run of a period, unless another was first.
+    Start { run: Run, recipe: Recipe, once: Option<Once> },
     /// Claim up to `limit` at-jobs that are due, and number their runs from `first` on.
     Claim { first: RunId, limit: u32 },
     /// These runs of a job were due and are not made up for.
@@ -70,6 +72,9 @@ const SECONDS_LATE: TimeDelta = TimeDelta::seconds(5);
 
 /// A period job that could not be started is tried again after this.
 const TRY_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// One that another anacron has is looked at again after this, unless its stamp is written before.
+const LEFT_ALONE: TimeDelta = TimeDelta::hours(1);
 
 /// All jobs but those of the at queue, which stay in the store until they are due.
 #[derive(Debug)]
@@ -147,6 +152,7 @@ impl Scheduler {
                 self.running.insert(run.id, Running { job: run.job, started: at });
             }
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+            Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
         }
         self.claim(now.wall, &mut actions);
         actions
@@ -279,7 +285,13 @@ impl Scheduler {
             trigger,
         };
         self.running.insert(id, Running { job: job.id.clone(), started: now });
-        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+        let once = match &job.schedule {
+            Schedule::Every(every) => {
+                Some(Once { period: every.period, date: reading(&*job.zone, now).date() })
+            }
+            Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
+        };
+        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
     }
 
     /// Takes so many run ids, and returns the first.
@@ -390,18 +402,28 @@ impl Scheduler {
         self.queue = Queue::Due(next);
         for (run, recipe) in runs {
             self.running.insert(run.id, Running { job: run.job.clone(), started: now });
-            actions.push(Action::Start { run, recipe });
+            actions.push(Action::Start { run, recipe, once: None });
         }
     }
 
     fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
         let Some(ended) = self.running.remove(&run) else { return };
-        let Some((table, line, job)) = self.period_job(&ended.job) else { return };
+        let Some((table, line, job)) = self.period_job(|job| job.id == ended.job) else { return };
         let Schedule::Every(every) = &job.schedule else { return };
-        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            let again = now + TRY_AGAIN;
-            let at = outside_hours(&job, again).unwrap_or(again);
-            self.push(table, line, Some(Due { at, times: 1 }));
+        let pause = match outcome {
+            Outcome::Exited(_) | Outcome::Killed(_) => None,
+            Outcome::NotStarted(_) | Outcome::Lost(_) => Some(TRY_AGAIN),
+            Outcome::LeftToAnother(_) => Some(LEFT_ALONE),
+        };
+        if let Some(pause) = pause {
+            let again = now + pause;
+            let due = if is_owed(every.period, every.done, reading(&*job.zone, again).date()) {
+                Some(Due { at: outside_hours(&job, again).unwrap_or(again), times: 1 })
+            } else {
+                // Somebody else did it.
+                self.first_due(now, &job)
+            };
+            self.push(table, line, due);
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
@@ -413,11 +435,25 @@ impl Scheduler {
         actions.push(Action::Stamp { job: done, date });
     }
 
-    fn period_job(&self, id: &JobId) -> Option<(usize, usize, Arc<Job>)> {
+    /// What the stamp of a period job says counts, whoever wrote it.
+    fn note_stamp(&mut self, now: Timestamp, name: &str, done: Option<NaiveDate>) {
+        let Some((table, line, job)) = self.period_job(|job| job.name == name) else { return };
+        let Schedule::Every(every) = &job.schedule else { return };
+        if every.done == done {
+            return;
+        }
+        let every = Every { done, ..every.clone() };
+        let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        self.tables[table].jobs[line] = job.clone();
+        self.turns.retain(|turn| (turn.0.table, turn.0.line) != (table, line));
+        // One that runs is planned again at its end.
+        self.push(table, line, self.first_due(now, &job));
+    }
+
+    fn period_job(&self, wanted: impl Fn(&Job) -> bool) -> Option<(usize, usize, Arc<Job>)> {
         self.tables.iter().enumerate().find_map(|(table, lines)| {
-            let is_it =
-                |job: &&Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && job.id == *id;
-            let line = lines.jobs.iter().position(|job| is_it(&job))?;
+            let is_it = |job: &Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && wanted(job);
+            let line = lines.jobs.iter().position(is_it)?;
             Some((table, line, lines.jobs[line].clone()))
         })
     }

@@ -4,7 +4,6 @@
 pub mod file;
 pub mod install;
 pub mod jobs;
-pub mod stamp;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

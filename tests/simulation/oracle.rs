@@ -314,6 +314,14 @@ impl Oracle {
                 self.claiming = false;
                 claimed = runs.iter().map(|(run, _)| run.name.clone()).collect();
             }
+            Event::Stamped { name, done } => {
+                let spec = self.spec(name);
+                let changed = self.done.get(name) != done.as_ref();
+                self.done.extend(done.map(|done| (name.clone(), done)));
+                if let Some(spec) = spec.filter(|_| changed) {
+                    self.owe(&spec, now);
+                }
+            }
             Event::Ended { run, outcome } => stamps.extend(self.end(*run, outcome, now)),
         }
         expect(starts, 'r', &at_boot)?;
