@@ -63,8 +63,8 @@ pub struct Clerk {
     watched: BTreeSet<PathBuf>,
     /// Changes in some of those are not told by the kernel.
     blind: bool,
-    /// The period jobs, and when each was done, as it was last told.
-    periods: BTreeMap<Source, Vec<Arc<Job>>>,
+    /// The period jobs by name, and when each was done by its stamp when that was last looked at.
+    periods: BTreeMap<Source, Vec<(String, Option<NaiveDate>)>>,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -274,11 +274,10 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
-            self.answers.give(match change {
+            let answer = match change {
                 spool::Change::Loaded { source, jobs, problems } => {
-                    let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
-                    let periods = jobs.iter().filter(|job| done(job).is_some()).cloned();
-                    self.periods.insert(source.clone(), periods.collect());
+                    self.periods.insert(source.clone(), Vec::new());
+                    let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
@@ -286,29 +285,29 @@ impl Clerk {
                     self.periods.remove(&source);
                     Answer::Gone { source, problems }
                 }
-            });
+            };
+            self.answers.give(answer);
         }
-        self.look_at_stamps();
         for path in self.spool.take_skipped() {
             let text = format!("{}: not read, by its name it is no crontab", path.display());
             self.answers.give(Answer::Said { text });
         }
         self.watch();
+        self.look_at_stamps();
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
     fn look_at_stamps(&mut self) {
-        let mut periods = std::mem::take(&mut self.periods);
-        for job in periods.values_mut().flatten() {
-            let now = self.with_stamp(job.clone());
-            if let (Some(told), Some(is)) = (done(job), done(&now))
-                && told != is
-            {
-                self.answers.give(Answer::Stamped { name: now.name.clone(), done: is });
-                *job = now;
+        let directory = stamp::directory(&self.mode.paths);
+        for (name, known) in self.periods.values_mut().flatten() {
+            let file = stamp::read(&directory.join(&*name));
+            if file != *known {
+                *known = file;
+                let stored = self.store.as_ref().ok().and_then(|store| store.done(name).ok()?);
+                let done = file.max(stored);
+                self.answers.give(Answer::Stamped { name: name.clone(), done });
             }
         }
-        self.periods = periods;
     }
 
     fn watch(&mut self) {
@@ -339,9 +338,11 @@ impl Clerk {
     }
 
     /// A period job, with the date it was last done: the later one of the stamp file and the store.
-    fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
+    fn with_stamp(&mut self, job: Arc<Job>) -> Arc<Job> {
         let Schedule::Every(every) = &job.schedule else { return job };
         let file = stamp::read(&stamp::directory(&self.mode.paths).join(&job.name));
+        let known = self.periods.entry(job.origin.source.clone()).or_default();
+        known.push((job.name.clone(), file));
         let stored =
             self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
         // ratd may have died between the run and its stamp.
@@ -620,14 +621,6 @@ impl Clerk {
     fn note<T>(&self, written: &Result<T, Error>) {
         let trouble = written.as_ref().err().map(ToString::to_string);
         self.answers.give(Answer::Health { trouble });
-    }
-}
-
-/// When a period job was done; `None` for any other job.
-fn done(job: &Job) -> Option<Option<NaiveDate>> {
-    match &job.schedule {
-        Schedule::Every(every) => Some(every.done),
-        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
     }
 }
 
