@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{ANACRON, Client, Root, Start, eventually, in_time, is_root};
+use crate::bench::{ANACRON, Client, Root, Start, eventually, in_time, is_root, shim};
 
 fn today() -> String {
     let now: DateTime<Utc> = std::time::SystemTime::now().into();
@@ -271,5 +271,117 @@ fn what_another_anacron_does_is_left_to_it_and_its_stamp_is_heeded() {
         next() > soon && next()[..10].replace('-', "") + "\n" > today()
     });
     assert_eq!(root.history_of("x")[0]["outcome"], "not-started");
+    ratd.stop();
+}
+
+/// Debian's wiring under a root: its crontab, its anacrontab, and what its packages put into the directories. No
+/// line is changed but for the place of the directories, and of anacron where it would be asked to stamp.
+fn debian(root: &Root) {
+    let crontab = "\
+SHELL=/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin
+17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly
+25 6\t* * *\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }
+47 6\t* * 7\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.weekly; }
+52 6\t1 * *\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.monthly; }
+";
+    let anacrontab = "\
+SHELL=/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin
+HOME=/root
+LOGNAME=root
+1\t5\tcron.daily\trun-parts --report /etc/cron.daily
+7\t10\tcron.weekly\trun-parts --report /etc/cron.weekly
+@monthly\t15\tcron.monthly\trun-parts --report /etc/cron.monthly
+";
+    let here = |text: &str| text.replace("/etc/cron.", &format!("{}/etc/cron.", root.shown("")));
+    root.write("etc/crontab", here(crontab));
+    root.write("etc/anacrontab", here(anacrontab));
+    for often in ["hourly", "daily", "weekly", "monthly"] {
+        let stamps = format!("#!/bin/sh\nRAT_ROOT={} {ANACRON} -u cron.{often}\n", root.shown(""));
+        let works = format!("#!/bin/sh\necho {often} >>{}\n", root.shown("out"));
+        for (name, text) in [("0anacron", stamps), ("work", works)] {
+            if (often, name) != ("hourly", "0anacron") {
+                root.write(&format!("etc/cron.{often}/{name}"), text);
+                root.mode(&format!("etc/cron.{often}/{name}"), 0o755);
+            }
+        }
+    }
+}
+
+/// Has ratd live from one instant to another, and waits until nothing runs any more.
+fn live(root: &Root, library: &Path, from: &str, until: &str) {
+    let seconds = |text: &str| {
+        let instant = DateTime::parse_from_rfc3339(&format!("{text}:00Z")).unwrap();
+        instant.timestamp().to_string()
+    };
+    let _ = std::fs::remove_file(root.path("go"));
+    let mut ratd = Start::system(root)
+        .variable("LD_PRELOAD", library)
+        .variable("RAT_SIM_FROM", seconds(from))
+        .variable("RAT_SIM_UNTIL", seconds(until))
+        .variable("RAT_SIM_QUIET", "100")
+        .variable("RAT_SIM_GO", root.path("go"))
+        .ready();
+    root.write("go", "");
+    ratd.await_line("sim: the end");
+    eventually("nothing runs any more", || root.json(&["status"])["running"] == 0);
+    ratd.stop();
+}
+
+fn count(root: &Root, often: &str) -> usize {
+    let out = std::fs::read_to_string(root.path("out")).unwrap_or_default();
+    out.lines().filter(|line| *line == often).count()
+}
+
+#[test]
+fn debians_wiring_runs_each_directory_once_a_period() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("wiring");
+    let Some(library) = shim(&root, "clock.c") else { return };
+    let counts =
+        |root: &Root| ["hourly", "daily", "weekly", "monthly"].map(|often| count(root, often));
+    // Always on: two days and a half, from Wednesday noon over the end of a month.
+    debian(&root);
+    live(&root, &library, "2030-01-30T12:00", "2030-02-02T00:00");
+    assert_eq!(counts(&root), [60, 3, 1, 2]);
+    // Off each night and each morning: two hours a day of the next week.
+    for day in 2..=8 {
+        let at = |hour| format!("2030-02-{day:02}T{hour}");
+        live(&root, &library, &at("20:00"), &at("22:00"));
+    }
+    assert_eq!(counts(&root), [60 + 14, 3 + 7, 2, 2]);
+}
+
+#[test]
+fn red_hats_wiring_calls_anacron_beside_ratd_and_nothing_runs_twice() {
+    if !is_root() {
+        return;
+    }
+    let root = prepare("wiring-red-hat");
+    let bin = root.directory("bin");
+    std::os::unix::fs::symlink(ANACRON, bin.join("anacron")).unwrap();
+    let script = format!(
+        "#!/bin/sh\n\
+         test -r {spool}/cron.daily && [ \"$(date +%Y%m%d)\" = \"$(cat {spool}/cron.daily)\" ] && exit 0\n\
+         {bin}/anacron -s\n",
+        spool = root.shown("var/spool/anacron"),
+        bin = root.shown("bin"),
+    );
+    root.write("0anacron", script);
+    let hourly = || Client::new("/bin/sh").argument(&root.shown("0anacron"));
+    let first = hourly().variable("RAT_ROOT", &root.path).start();
+    let ratd = Start::system(&root).ready();
+    first.finish().ok();
+    hourly().variable("RAT_ROOT", &root.path).run().ok();
+    eventually("all is stamped", || {
+        ["a", "b", "c"].iter().all(|job| {
+            let path = root.path("var/spool/anacron").join(job);
+            std::fs::read_to_string(path).is_ok_and(|text| text == today())
+        })
+    });
+    once_each(&root);
     ratd.stop();
 }
