@@ -18,7 +18,7 @@
 //! allow it and their opening is a delay ago; a new start, or reading its file again, may begin the delay anew.
 //! Where the clock jumped over the opening of the hours, it may start in the two hours after.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
@@ -128,6 +128,16 @@ impl Oracle {
         self.queue = None;
         self.claiming = false;
         self.claimed.clear();
+    }
+
+    /// What the stamps say counts when files are read.
+    pub fn read_stamps(&mut self, stamps: &BTreeMap<String, NaiveDate>) {
+        self.done.extend(stamps.iter().map(|(job, done)| (job.clone(), *done)));
+    }
+
+    /// Whether a job of this period that was last done then is owed on a date.
+    pub fn is_owed(&self, period: Period, done: Option<NaiveDate>, date: NaiveDate) -> bool {
+        done.is_none_or(|done| done > date || period_after(period, done) <= date)
     }
 
     /// Whether an at-job was started.
@@ -364,9 +374,20 @@ impl Oracle {
     fn end(&mut self, run: RunId, outcome: &Outcome, now: i64) -> Option<(String, NaiveDate)> {
         let (id, started) = self.running.remove(&run)?;
         let spec = self.spec(&id)?;
-        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            let again = now + 10 * MINUTE;
-            self.periods.insert(id, Owed { may: again, must: by_hours(&spec, again) });
+        let pause = match outcome {
+            Outcome::Exited(_) | Outcome::Killed(_) => 0,
+            Outcome::NotStarted(_) | Outcome::Lost(_) => 10 * MINUTE,
+            Outcome::LeftToAnother(_) => HOUR,
+        };
+        if pause > 0 {
+            let again = now + pause;
+            let Timing::Period { period, .. } = &spec.timing else { return None };
+            let done = self.done.get(&id).copied();
+            if self.is_owed(*period, done, spec.almanac.date(again)) {
+                self.periods.insert(id, Owed { may: again, must: by_hours(&spec, again) });
+            } else {
+                self.owe(&spec, now);
+            }
             return None;
         }
         let date = spec.almanac.date(started);
