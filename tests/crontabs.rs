@@ -153,13 +153,18 @@ fn calendar_shown(calendar: &Calendar) -> String {
         format!("{text}{}", if star { "*" } else { "" })
     };
     let last_day = if calendar.days & 1 == 1 { "+L" } else { "" };
+    let numbered = |bit: &u32| *bit > 6 && calendar.weekdays >> bit & 1 == 1;
+    let numbered: String = (0..u64::BITS)
+        .filter(numbered)
+        .map(|bit| format!("+{}#{}", bit % 7, bit / 7).replace("#6", "L"))
+        .collect();
     format!(
-        "{} {} {}{last_day} {} {}",
+        "{} {} {}{last_day} {} {}{numbered}",
         field(calendar.minutes, 0, 59, stars.minute),
         field(calendar.hours.into(), 0, 23, stars.hour),
         field(calendar.days.into(), 1, 31, stars.day),
         field(calendar.months.into(), 1, 12, false),
-        field(calendar.weekdays.into(), 0, 6, stars.weekday),
+        field(calendar.weekdays, 0, 6, stars.weekday),
     )
 }
 
@@ -308,4 +313,17 @@ fn an_expression_is_explained_in_a_sentence() {
     check("0 0 13 * 0-6", "At 00:00 every day.");
     check("@weekly", "At 00:00, on every Sunday.");
     check("0 0 1 1 *", "At 00:00, on the 1st of January.");
+    check("0 9 * * fri#2", "At 09:00, on the second Friday of every month.");
+    check("0 9 * 6 5L", "At 09:00, on the last Friday of June.");
+    check(
+        "0 9 * * wed,mon#1,mon#3,friL",
+        "At 09:00, on every Wednesday, the first Monday, the third Monday and the last Friday of every month.",
+    );
+    check("0 9 13 * fri#2", "At 09:00, on the 13th and also on the second Friday of every month.");
+    check(
+        "0 9 */14 * sunL",
+        "At 09:00, on the last Sunday that falls on the 1st, 15th and 29th of every month.",
+    );
+    check("0 9 */100 * fri#5", "Never: no month that is selected has such a day.");
+    check("0 9 * * *,fri#5", "At 09:00 every day.");
 }

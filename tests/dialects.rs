@@ -148,7 +148,7 @@ fn calendar_shown(calendar: &Calendar) -> String {
         field(calendar.days.into(), 1, 31),
         if calendar.days & 1 == 1 { "+L" } else { "" },
         field(calendar.months.into(), 1, 12),
-        field(calendar.weekdays.into(), 0, 6),
+        field(calendar.weekdays, 0, 6),
         if calendar.days_are_alternatives() { "or" } else { "and" },
         if calendar.is_wildcard() { " by the clock" } else { "" },
     )

@@ -70,6 +70,38 @@ fn entries_are_merged_in_time_order_each_in_its_own_zone() {
 }
 
 #[test]
+fn what_changes_of_the_clock_do_is_explained() {
+    let file = File::new(
+        "explain",
+        "30 2 * * * a\n*/30 2 * * * b\n0,15 1 * * * c\n*/20 1 * * * d\n0 12 * * * e\n",
+    );
+    let explained = |from: &str, until: &str| {
+        let file = ["next", "--explain", "--crontab", file.path(), "--tz", "America/New_York"];
+        let output = rat(&[&file[..], &["--from", from, "--until", until]].concat());
+        let lines = stdout(&output);
+        let marked = lines.lines().filter(|line| line.starts_with('!'));
+        marked.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        explained("2026-03-08", "2026-03-09"),
+        [
+            "! line 1: 30 2 * * *: the clock skips Sun 2026-03-08 02:30: it runs at 03:00",
+            "! line 2: */30 2 * * *: the clock skips Sun 2026-03-08 02:00 and 1 more: it does not run",
+        ]
+    );
+    assert_eq!(
+        explained("2026-11-01", "2026-11-02"),
+        [
+            "! line 3: 0,15 1 * * *: the clock shows Sun 2026-11-01 01:00 and 1 more twice: it runs the first time",
+            "! line 4: */20 1 * * *: the clock shows Sun 2026-11-01 01:00 and 2 more twice: it runs each time",
+        ]
+    );
+    assert_eq!(explained("2026-06-01", "2026-06-02"), [""; 0]);
+    let few = rat(&["next", "--expr", "0 9 * * fri#2", "-n", "3", "--from", "2026-01-01"]);
+    assert_eq!(stdout(&few).lines().count(), 3);
+}
+
+#[test]
 fn from_is_included_and_until_excluded() {
     let range = |from: &str, until: &str| {
         let output =

@@ -24,14 +24,15 @@ impl Table {
     pub fn read(options: &Options, paths: &Paths) -> Result<Table, String> {
         let (path, trust) = match &options.table {
             Some(path) => (path.clone(), Trust::anyone()),
-            None => (paths.under_root("etc/anacrontab"), Trust::system()),
+            None => (paths.under_root("etc/anacrontab"), Trust::system(&paths.root)),
         };
-        let text = file::read(&path, &trust).map_err(|refusal| match refusal {
+        let read = file::read(&path, &trust).map_err(|refusal| match refusal {
             Refusal::Untrusted(why) | Refusal::Unreadable(why) => format!("Error opening {why}"),
         })?;
         let mut zones = Zones::new(&paths.root);
         let source = Source(path.clone());
-        let (jobs, diagnostics) = of_anacrontab(&text, &source, &Machine::of(paths), &mut zones);
+        let (jobs, diagnostics) =
+            of_anacrontab(&read.text, &source, &Machine::of(paths), &mut zones);
         Ok(Table { path, jobs, diagnostics })
     }
 

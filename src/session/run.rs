@@ -63,7 +63,7 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     let rest = leave_to_another(rest);
     let mail = session.conclude(&report);
     session.end(mail);
-    rest.map(drain);
+    rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
 }
 
@@ -81,7 +81,7 @@ pub fn live_alone(order: Order, stamp: Stamp, running: OwnedFd) -> ExitCode {
     drop(running);
     let rest = leave_to_another(rest);
     session.end(mail);
-    rest.map(drain);
+    rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
 }
 

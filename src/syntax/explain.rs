@@ -1,6 +1,6 @@
 //! A calendar in words. Knows English; not how the fields were written.
 
-use crate::plan::schedule::Calendar;
+use crate::plan::schedule::{ALL_WEEKDAYS, Calendar, LAST};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -18,6 +18,8 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+const NUMBERS: [&str; LAST as usize] = ["first", "second", "third", "fourth", "fifth", "last"];
 
 /// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month and also on every Friday.`
 pub fn calendar(calendar: &Calendar) -> String {
@@ -83,7 +85,7 @@ fn of_hours(hours: &[u32]) -> String {
 fn days(calendar: &Calendar) -> String {
     let month = months(calendar);
     let all_days = calendar.days >> 1 == u32::MAX >> 1;
-    let all_weekdays = calendar.weekdays == 0x7f;
+    let all_weekdays = calendar.weekdays & ALL_WEEKDAYS == ALL_WEEKDAYS;
     let dates = dates(calendar);
     let weekdays = weekdays(calendar);
     let either = calendar.days_are_alternatives();
@@ -92,11 +94,15 @@ fn days(calendar: &Calendar) -> String {
         return month.map(|month| format!("every day in {month}")).unwrap_or_default();
     }
     match (all_days, all_weekdays) {
+        (true, _) if calendar.weekdays > ALL_WEEKDAYS => format!("{weekdays} of {of}"),
         (true, _) => {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
             format!("{weekdays}{month}")
         }
         (_, true) => format!("on the {dates} of {of}"),
+        _ if either && calendar.weekdays > ALL_WEEKDAYS => {
+            format!("on the {dates} and also {weekdays} of {of}")
+        }
         _ if either => {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
             format!("on the {dates} of {of} and also {weekdays}{month}")
@@ -117,13 +123,24 @@ fn dates(calendar: &Calendar) -> String {
 }
 
 fn weekdays(calendar: &Calendar) -> String {
+    let every = calendar.weekdays & ALL_WEEKDAYS;
+    let mut parts = if every == 0 { Vec::new() } else { vec![every_week(every)] };
+    for (nth, name) in (1..=LAST).zip(NUMBERS) {
+        let days = values(calendar.weekdays >> (7 * nth) & ALL_WEEKDAYS, 0, 6);
+        let day = |day: u32| format!("the {name} {}", WEEKDAYS[day as usize % 7]);
+        parts.extend(days.into_iter().map(day));
+    }
+    format!("on {}", joined(&parts))
+}
+
+fn every_week(weekdays: u64) -> String {
     // The week of a list begins on Monday, unless Sunday opens a row.
-    let days = values(u64::from(calendar.weekdays), 0, 6);
+    let days = values(weekdays, 0, 6);
     let name = |day: u32| WEEKDAYS[day as usize % 7].to_owned();
     match days.as_slice() {
-        [1, 2, 3, 4, 5] => "on every weekday from Monday to Friday".to_owned(),
-        [0, 6] => "on every Saturday and Sunday".to_owned(),
-        days => format!("on every {}", list(days, name)),
+        [1, 2, 3, 4, 5] => "every weekday from Monday to Friday".to_owned(),
+        [0, 6] => "every Saturday and Sunday".to_owned(),
+        days => format!("every {}", list(days, name)),
     }
 }
 
@@ -164,7 +181,12 @@ fn list(values: &[u32], name: impl Fn(u32) -> String) -> String {
             _ => vec![format!("{} to {}", name(first), name(last))],
         })
         .collect();
-    match parts.as_slice() {
+    joined(&parts)
+}
+
+/// `a, b and c`.
+fn joined(parts: &[String]) -> String {
+    match parts {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         parts => parts.concat(),
     }

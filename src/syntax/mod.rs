@@ -1,6 +1,8 @@
 //! WHAT PEOPLE WRITE: crontabs, anacrontabs and at's words. Text in; values and diagnostics out. No I/O, no clock.
 
 pub mod anacrontab;
+pub mod changes;
+pub mod classic;
 pub mod crontab;
 pub mod diagnostic;
 pub mod dialect;

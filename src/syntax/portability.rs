@@ -104,7 +104,7 @@ fn difference(ours: &Entry, theirs: &Entry, other: &Dialect) -> Option<Differenc
 }
 
 /// When a calendar is due, whatever it was written like; `None` is never.
-fn meaning(calendar: &Calendar) -> Option<(u64, u32, u16, u32, u8, bool)> {
+fn meaning(calendar: &Calendar) -> Option<(u64, u32, u16, u32, u64, bool)> {
     if calendar.is_never_due() {
         return None;
     }
