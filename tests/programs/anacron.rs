@@ -223,9 +223,17 @@ fn two_of_the_real_anacron_ours_and_ratd_run_each_job_once() {
     let programs: Vec<_> = [Some(PathBuf::from(ANACRON)), real()].into_iter().flatten().collect();
     for round in 0..together() {
         let root = prepare("anacron-together");
-        let started: Vec<_> =
-            programs.iter().map(|program| beside(program, &root).start()).collect();
-        let ratd = Start::system(&root).ready();
+        // Every other time ratd has a head start, for it takes longer until it looks.
+        let start = Start::system(&root);
+        let call = || programs.iter().map(|program| beside(program, &root).start());
+        let (started, mut ratd): (Vec<_>, _) = if round % 2 == 0 {
+            let started = call().collect();
+            (started, start.begin())
+        } else {
+            let mut ratd = start.begin();
+            ratd.await_line("loaded");
+            (call().collect(), ratd)
+        };
         let others: Vec<_> = started.into_iter().map(|started| started.finish().ok()).collect();
         // Each knows of every job by now: it is done, is being done by ratd, or was seen by ratd to be done.
         eventually("all is stamped", || {
@@ -243,7 +251,12 @@ fn two_of_the_real_anacron_ours_and_ratd_run_each_job_once() {
             })
         });
         once_each(&root);
-        println!("round {round}: {others:?}");
+        let ours = root.history();
+        let ours = ours.iter().filter(|run| run["outcome"] == "exited").count();
+        let theirs: Vec<_> =
+            others.iter().map(|said| said.stderr.matches("' started").count()).collect();
+        println!("round {round}: ratd ran {ours}, the others {theirs:?}");
+        assert_eq!(ours + theirs.iter().sum::<usize>(), 3);
         ratd.stop();
         once_each(&root);
     }
