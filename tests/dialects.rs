@@ -87,7 +87,7 @@ fn shown(crontab: &Crontab) -> String {
 fn said_shown(said: &Diagnostic) -> String {
     match said.severity {
         Severity::Error => format!("!{}", said.code),
-        Severity::Warning => said.code.to_owned(),
+        Severity::Warning | Severity::Note => said.code.to_owned(),
     }
 }
 

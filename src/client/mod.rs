@@ -10,6 +10,8 @@ pub mod coming;
 pub mod crontab;
 pub mod explain;
 pub mod history;
+pub mod host;
+pub mod import;
 pub mod list;
 pub mod next;
 pub mod output;

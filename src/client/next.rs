@@ -346,7 +346,7 @@ fn push_time(text: &mut Vec<u8>, zone: &Zone, at: Timestamp) {
 }
 
 /// The next few instants of one schedule, for other verbs to show.
-pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
+pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<Timestamp> {
     let row = Row {
         line: 1,
         schedule: schedule.clone(),
@@ -358,8 +358,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
     let mut times = Vec::new();
     let preview = Preview { rows: vec![row], from, until: Timestamp::MAX_UTC, most };
     let walked = preview.walk(|_, at| {
-        let time = at.with_timezone(zone).format("%a %-d %b %Y %H:%M:%S").to_string();
-        times.push(time.strip_suffix(":00").unwrap_or(&time).to_owned());
+        times.push(at);
         Ok(())
     });
     walked.map(|()| times).unwrap_or_default()

@@ -4,6 +4,7 @@ use nix::unistd::{Uid, geteuid};
 
 use crate::daemon::connections::Caller;
 use crate::paths::Paths;
+use crate::protocol::fault::NOT_ALLOWED;
 use crate::spool::file::names;
 
 /// A tool whose use can be allowed or denied.
@@ -16,8 +17,8 @@ pub enum Tool {
 /// Whether the caller may use the tool, and if not, what it is told.
 ///
 /// root always may. Where the allow file exists only the users in it may; else all but those in the deny file.
-/// Without either file everybody may: distributions ship an empty deny file. A file that cannot be read allows nobody.
-/// The files are read at each request.
+/// Without either file everybody may use crontab, and nobody at, as with the classic programs: distributions ship an
+/// empty at.deny. A file that cannot be read allows nobody. The files are read at each request.
 pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
     if is_master(caller) {
         return Ok(());
@@ -34,7 +35,7 @@ pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
     let allowed = match (listed("allow")?, listed("deny")?) {
         (Some(allowed), _) => allowed,
         (None, Some(denied)) => !denied,
-        (None, None) => true,
+        (None, None) => tool == Tool::Crontab,
     };
     match (allowed, tool) {
         (true, _) => Ok(()),
@@ -43,7 +44,7 @@ pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
              See crontab(1) for more information",
             caller.name
         )),
-        (false, Tool::At) => Err(format!("you ({}) are not allowed to use at", caller.name)),
+        (false, Tool::At) => Err(NOT_ALLOWED.to_owned()),
     }
 }
 

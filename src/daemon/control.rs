@@ -98,6 +98,7 @@ pub fn route(
         Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
         request @ (Request::ListRuns(_)
         | Request::SubmitJob(_)
+        | Request::ImportJob(_)
         | Request::ListQueue(_)
         | Request::RemoveJob(_)
         | Request::ShowJob(_)

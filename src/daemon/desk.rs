@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
@@ -16,7 +16,7 @@ use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{ListRuns, Request};
+use crate::protocol::request::{ImportJob, ListRuns, Request};
 use crate::store::error::Error;
 use crate::store::queue::{self, Removed, State};
 use crate::store::runs::{Filter, Past};
@@ -30,7 +30,7 @@ const MOST_RUNS: u32 = 10_000;
 
 /// Whether a request writes to the store, and so belongs into a transaction.
 pub fn is_write(request: &Request) -> bool {
-    matches!(request, Request::SubmitJob(_) | Request::RemoveJob(_))
+    matches!(request, Request::SubmitJob(_) | Request::ImportJob(_) | Request::RemoveJob(_))
 }
 
 /// Whether a request is about the crontabs of users.
@@ -67,6 +67,7 @@ pub fn write(
     }
     match request {
         Request::SubmitJob(request) => submit(change, caller, &request.job, now),
+        Request::ImportJob(request) => import(change, caller, request, now),
         Request::RemoveJob(request) => remove(change, caller, request.number),
         _ => Ok(refused(Fault::MethodNotFound { method: String::new() })),
     }
@@ -88,6 +89,36 @@ fn submit(
     }
     let number = change.submit(caller.uid, &caller.name, now, job)?;
     Ok(encode(Ok(reply::Submitted { number })))
+}
+
+/// Whose a job is says the one who hands it in: that must be somebody who could run it as that user anyway.
+fn import(
+    change: &Change,
+    caller: &Caller,
+    request: &ImportJob,
+    now: Timestamp,
+) -> Result<Vec<u8>, Error> {
+    if !access::is_master(caller) {
+        let message = "only root may import jobs".to_owned();
+        return Ok(refused(Fault::NotPermitted { message }));
+    }
+    if let Err(message) = request.job.check_size() {
+        return Ok(refused(Fault::Unavailable { message }));
+    }
+    let uid = Uid::from_raw(request.uid);
+    let owner = match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        Ok(None) => {
+            let message = format!("uid {uid} has no passwd entry, so nobody could run this job");
+            return Ok(refused(Fault::NotFound { message }));
+        }
+        Err(error) => {
+            let message = format!("cannot look up uid {uid}: {error}");
+            return Ok(refused(Fault::Unavailable { message }));
+        }
+    };
+    let (number, new) = change.import(&request.source, uid, &owner, now, &request.job)?;
+    Ok(encode(Ok(reply::Imported { number, new })))
 }
 
 fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Error> {
@@ -207,8 +238,11 @@ fn show(
 ) -> Result<reply::Shown, Fault> {
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
-        Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
-        Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
+        Some((queued, job)) if access::owns(caller, queued.uid) => {
+            Ok(reply::Shown { uid: queued.uid.as_raw(), owner: queued.owner, job })
+        }
+        Some(_) => Err(Fault::NotPermitted { message: format!("{number}: Not owner") }),
+        None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }
 }
 

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What is said to a caller who is not in at.allow, or is in at.deny.
+pub const NOT_ALLOWED: &str = "You do not have permission to use at.";
+
 /// An error reply. The first three are varlink's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]

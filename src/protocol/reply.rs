@@ -219,6 +219,15 @@ pub struct Submitted {
     pub number: u64,
 }
 
+/// An at-job of another queue is in this one, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its number here.
+    pub number: u64,
+    /// Whether it was not here before.
+    pub new: bool,
+}
+
 /// The at queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
@@ -251,6 +260,10 @@ pub struct Removed {
 /// An at-job, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// Its owner.
+    pub uid: u32,
+    /// The owner's name when it was queued.
+    pub owner: String,
     /// As it was submitted.
     pub job: Submission,
 }

@@ -112,6 +112,15 @@ methods! {
         /// The job.
         job: Submission,
     } => reply::Submitted;
+    /// Queue an at-job of another at's queue, for its owner.
+    "org.rat.scheduler1" ImportJob {
+        /// What tells it from all others there; the same is taken once.
+        source: String,
+        /// Its owner.
+        uid: u32,
+        /// The job.
+        job: Submission,
+    } => reply::Imported;
     /// The at queue.
     "org.rat.scheduler1" ListQueue {} => reply::Queue;
     /// Remove an at-job.

@@ -12,9 +12,9 @@ use crate::plan::submission::{self, Submission};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
-    EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ListJobs, ListNext,
-    ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob,
-    Request, ShowJob, SubmitJob, UndoCrontab,
+    EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
+    ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
+    RemoveJob, Request, ShowJob, SubmitJob, UndoCrontab,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -330,12 +330,16 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(list_next, reply::Next { runs: vec![coming()] }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
+        sample(
+            ImportJob { source: word(), uid: 1, job: submission() },
+            reply::Imported { number: 1, new: true },
+        ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
         sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
-        sample(ShowJob { number: 1 }, reply::Shown { job: submission() }),
         sample(GetCrontab { user: some(), edit: true }, reply::Crontab { text: text() }),
         sample(EndEdit { user: some() }, reply::Done {}),
         sample(PutCrontab { user: some(), text: text(), allow_empty: true }, reply::Done {}),
+        sample(ShowJob { number: 1 }, reply::Shown { uid: 1, owner: word(), job: submission() }),
         sample(RemoveCrontab { user: some() }, reply::Done {}),
         sample(ListVersions { user: some() }, reply::Versions { versions: vec![version()] }),
         sample(

@@ -22,7 +22,7 @@ use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
 use crate::spool::jobs::{Machine, Zones};
 use crate::syntax::anacrontab;
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Loss};
 
 /// Where users' crontabs are, under the root.
@@ -309,7 +309,9 @@ impl Spool {
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let shown = path.display().to_string();
-        let lines = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown));
+        // What works as written is no problem.
+        let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
+        let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
         Ok((jobs, problems))
     }

@@ -159,7 +159,7 @@ impl Reading {
         if SETTINGS.iter().any(|setting| setting.as_bytes() == name.text) {
             let message = format!("{} stands below all jobs and changes none", name.shown());
             self.idle.push(
-                Diagnostic::warning("W046", line, name.columns(), message)
+                Diagnostic::warning("W061", line, name.columns(), message)
                     .help("write it above the jobs it is for"),
             );
         }
@@ -175,7 +175,7 @@ impl Reading {
                 self.hours = (from != until && (from, until) != (0, 24)).then_some((from, until));
                 if from == until {
                     let message = format!("{from}-{until} is taken for the whole day");
-                    let warning = Diagnostic::warning("W047", 0, value.columns(), message);
+                    let warning = Diagnostic::warning("W062", 0, value.columns(), message);
                     return Ok(Some(warning.help("for cronie no hour is in it, and no job runs")));
                 }
                 Ok(self.preference_outside(value))
@@ -197,7 +197,7 @@ impl Reading {
     fn preference_outside(&self, value: Word<'_>) -> Option<Diagnostic> {
         let (hours, hour) = (self.hours?, self.preferred_hour?);
         let message = format!("the preferred hour {hour} is not one of {}-{}", hours.0, hours.1);
-        let warning = Diagnostic::warning("W048", 0, value.columns(), message);
+        let warning = Diagnostic::warning("W063", 0, value.columns(), message);
         let help = "the range counts; for cronie no hour is both, and no job runs";
         (!is_within(hours, hour)).then(|| warning.help(help))
     }
@@ -218,7 +218,7 @@ impl Reading {
         if period == Period::Days(0) {
             let message = "a period of 0 days is due whenever anacron is called".to_owned();
             self.say(
-                Diagnostic::warning("W049", line, columns, message)
+                Diagnostic::warning("W064", line, columns, message)
                     .help("ratd does it once a day, as `1` says"),
             );
         }

@@ -21,7 +21,7 @@ const WEEKDAYS: [&str; 7] =
 
 const NUMBERS: [&str; LAST as usize] = ["first", "second", "third", "fourth", "fifth", "last"];
 
-/// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month and also on every Friday.`
+/// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month AND ALSO on every Friday.`
 pub fn calendar(calendar: &Calendar) -> String {
     if calendar.minutes == 0 || calendar.hours == 0 || calendar.months == 0 {
         return "Never: one of the fields selects nothing.".to_owned();
@@ -32,6 +32,36 @@ pub fn calendar(calendar: &Calendar) -> String {
     let time = time(calendar);
     let days = days(calendar);
     if days.is_empty() { format!("{time}.") } else { format!("{time}, {days}.") }
+}
+
+/// The same with seconds and years: `At 09:00 every day, at second 30, in 2026.` An empty `years` is all.
+pub fn seconds(calendar: &Calendar, seconds: u64, years: &[u32]) -> String {
+    let selected = values(seconds, 0, 59);
+    let sentence = self::calendar(calendar);
+    if calendar.is_never_due() || selected.is_empty() {
+        return "Never: no second of any day is selected.".to_owned();
+    }
+    let every_minute = sentence.strip_prefix("Every minute");
+    let second = match (selected.as_slice(), step(&selected, 60), every_minute) {
+        ([0], _, _) => sentence.trim_end_matches('.').to_owned(),
+        (all, _, Some(rest)) if all.len() == 60 => format!("Every second{}", end_cut(rest)),
+        (_, Some(step), Some(rest)) => format!("Every {step} seconds{}", end_cut(rest)),
+        (all, ..) if all.len() == 60 => format!("{}, at every second", end_cut(&sentence)),
+        (_, Some(step), None) => format!("{}, every {step} seconds", end_cut(&sentence)),
+        (some, ..) => {
+            let plural = if some.len() == 1 { "" } else { "s" };
+            let seconds = list(some, |second| second.to_string());
+            format!("{}, at second{plural} {seconds}", end_cut(&sentence))
+        }
+    };
+    match years {
+        [] => format!("{second}."),
+        years => format!("{second}, in {}.", list(years, |year| year.to_string())),
+    }
+}
+
+fn end_cut(sentence: &str) -> &str {
+    sentence.trim_end_matches('.')
 }
 
 fn time(calendar: &Calendar) -> String {
@@ -99,27 +129,43 @@ fn days(calendar: &Calendar) -> String {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
             format!("{weekdays}{month}")
         }
-        (_, true) => format!("on the {dates} of {of}"),
+        (_, true) => format!("on {dates} of {of}"),
         _ if either && calendar.weekdays > ALL_WEEKDAYS => {
-            format!("on the {dates} and also {weekdays} of {of}")
+            format!("on {dates} AND ALSO {weekdays} of {of}")
         }
         _ if either => {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
-            format!("on the {dates} of {of} and also {weekdays}{month}")
+            format!("on {dates} of {of} AND ALSO {weekdays}{month}")
         }
-        _ => format!("{weekdays} that falls on the {dates} of {of}"),
+        _ => format!("{weekdays} that falls on {dates} of {of}"),
     }
 }
 
 fn dates(calendar: &Calendar) -> String {
     let days = values(u64::from(calendar.days), 1, 31);
+    if calendar.days & 1 == 0
+        && let Some(every) = every_nth(&days)
+    {
+        return every;
+    }
     if calendar.days & 1 == 0 {
-        return list(&days, ordinal);
+        return format!("the {}", list(&days, ordinal));
     }
     if days.is_empty() {
-        return "last day".to_owned();
+        return "the last day".to_owned();
     }
-    format!("{} and the last day", list(&days, ordinal))
+    format!("the {} and the last day", list(&days, ordinal))
+}
+
+/// `every 2nd day (1st, 3rd … 31st)`, of days that go on evenly from the first to the end of a month.
+fn every_nth(days: &[u32]) -> Option<String> {
+    let [1, second, third, .., last] = days else { return None };
+    let step = second - 1;
+    let even = days.windows(2).all(|two| two[1] - two[0] == step);
+    (step > 1 && third - second == step && even && last + step > 31).then(|| {
+        let shown = format!("1st, {} … {}", ordinal(*second), ordinal(*last));
+        format!("every {} day ({shown})", ordinal(step))
+    })
 }
 
 fn weekdays(calendar: &Calendar) -> String {
@@ -192,7 +238,13 @@ fn joined(parts: &[String]) -> String {
     }
 }
 
-fn ordinal(number: u32) -> String {
+/// `Sunday` for 0.
+pub fn weekday(day: u32) -> &'static str {
+    WEEKDAYS[day as usize % 7]
+}
+
+/// `13th`
+pub fn ordinal(number: u32) -> String {
     let ending = match (number % 10, number) {
         (1, n) if n != 11 => "st",
         (2, n) if n != 12 => "nd",

@@ -235,6 +235,7 @@ fn two_of_the_real_anacron_ours_and_ratd_run_each_job_once() {
             (call().collect(), ratd)
         };
         let others: Vec<_> = started.into_iter().map(|started| started.finish().ok()).collect();
+        ratd.await_said("ready: ");
         // Each knows of every job by now: it is done, is being done by ratd, or was seen by ratd to be done.
         eventually("all is stamped", || {
             ["a", "b", "c"].iter().all(|job| {

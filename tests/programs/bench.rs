@@ -29,6 +29,7 @@ pub const RATD: &str = env!("CARGO_BIN_EXE_ratd");
 pub const RAT: &str = env!("CARGO_BIN_EXE_rat");
 pub const CRONTAB: &str = env!("CARGO_BIN_EXE_rat-crontab");
 pub const AT: &str = env!("CARGO_BIN_EXE_rat-at");
+pub const BATCH: &str = env!("CARGO_BIN_EXE_rat-batch");
 pub const ATQ: &str = env!("CARGO_BIN_EXE_rat-atq");
 pub const ANACRON: &str = env!("CARGO_BIN_EXE_rat-anacron");
 pub const ATRM: &str = env!("CARGO_BIN_EXE_rat-atrm");

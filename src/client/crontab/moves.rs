@@ -65,5 +65,8 @@ fn command(entry: &Entry) -> String {
 fn next(entry: &Entry) -> String {
     let named = entry.zone.as_deref().and_then(|name| Zone::in_zoneinfo(name).ok());
     let zone = named.unwrap_or_else(local_zone);
-    few(&entry.schedule, &zone, 1).pop().unwrap_or_else(|| "never".to_owned())
+    few(&entry.schedule, &zone, 1).pop().map_or_else(
+        || "never".to_owned(),
+        |at| at.with_timezone(&zone).format("%a %-d %b %Y %H:%M").to_string(),
+    )
 }
