@@ -116,3 +116,100 @@ impl<S> Pass<S> {
         self.left.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::catch_up::Period;
+    use crate::plan::civil::Fixed;
+    use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::schedule::Schedule;
+    use crate::plan::text::Text;
+
+    fn planned(name: &str, asked: usize, delay: u32) -> Planned<()> {
+        let recipe = Recipe {
+            kind: Kind::Period,
+            command: Text::default(),
+            input: None,
+            environment: [].into(),
+            uid: None,
+            directory: None,
+            umask: None,
+            quiet: false,
+            mailing: Mailing::default(),
+        };
+        let job = Arc::new(Job {
+            id: JobId(name.to_owned()),
+            name: name.to_owned(),
+            owner: "root".to_owned(),
+            schedule: Schedule::Every(every(delay, None)),
+            written: "1".to_owned(),
+            zone: Arc::new(Fixed { offset: 0 }),
+            delay: TimeDelta::zero(),
+            single: false,
+            recipe,
+            origin: Origin { source: Source("anacrontab".into()), line: 1 },
+        });
+        Planned { job, asked, delay: Duration::from_secs(60 * u64::from(delay)), held: () }
+    }
+
+    /// What a call of these jobs, each a name, its place among those asked for and its delay, does minute by
+    /// minute, if each takes ten minutes.
+    fn check(call: Call, jobs: &[(&str, usize, u32)], expected: &str) {
+        let jobs = jobs.iter().map(|(name, asked, delay)| planned(name, *asked, *delay));
+        let mut pass = Pass::new(jobs.collect(), call);
+        let (mut ends, mut starts) = (Vec::new(), Vec::new());
+        for minute in 0.. {
+            ends.iter().filter(|end| **end == minute).for_each(|_| pass.end());
+            loop {
+                match pass.next(Duration::from_secs(60 * minute)) {
+                    Next::Start(planned) => {
+                        starts.push(format!("{}@{minute}", planned.job.name));
+                        ends.push(minute + 10);
+                    }
+                    Next::Wait(until) => {
+                        assert!(until > Duration::from_secs(60 * minute));
+                        break;
+                    }
+                    Next::Rest => break,
+                    Next::Over => return assert_eq!(starts.join(" "), expected),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn delays_count_from_the_call_and_short_ones_go_first() {
+        let jobs = [("a", 0, 15), ("b", 0, 5), ("c", 0, 5)];
+        check(Call::default(), &jobs, "b@5 c@5 a@15");
+        check(Call { serial: true, ..Call::default() }, &jobs, "b@5 c@15 a@25");
+    }
+
+    #[test]
+    fn at_once_they_go_as_they_were_asked_for() {
+        let jobs = [("a", 1, 15), ("b", 0, 5), ("c", 1, 5)];
+        check(Call { at_once: true, serial: true, forced: false }, &jobs, "b@0 c@10 a@20");
+    }
+
+    fn every(delay: u32, hours: Option<(u8, u8)>) -> Every {
+        Every { period: Period::Days(1), delay, hours, done: None }
+    }
+
+    #[test]
+    fn hours_have_to_contain_the_end_of_the_delay() {
+        let at = |hour: i64| Timestamp::UNIX_EPOCH + TimeDelta::hours(hour);
+        let (plain, at_once) = (Call::default(), Call { at_once: true, ..Call::default() });
+        for (call, hour, delay, hours, expected) in [
+            (plain, 4, 0, Some((3, 22)), true),
+            (plain, 2, 59, Some((3, 22)), false),
+            (plain, 2, 60, Some((3, 22)), true),
+            (plain, 21, 60, Some((3, 22)), false),
+            (plain, 23, 0, Some((22, 4)), true),
+            (plain, 12, 0, Some((22, 4)), false),
+            (at_once, 12, 0, Some((22, 4)), true),
+        ] {
+            let runs = call.runs(&every(delay, hours), at(hour), &Fixed { offset: 0 });
+            assert_eq!(runs, expected, "{call:?} {hour} {delay} {hours:?}");
+        }
+    }
+}
