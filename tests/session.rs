@@ -118,6 +118,7 @@ impl Bench {
                 environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
@@ -126,6 +127,7 @@ impl Bench {
             echo: false,
             mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },
             log: Text::from("/dev/null/no-log"),
+            over: None,
         }
     }
 

@@ -299,6 +299,7 @@ impl Anacron {
             keep_output: KEEP_OUTPUT,
             echo: false,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            over: None,
             log: Text(self.log.as_os_str().as_bytes().to_vec()),
         }
     }

@@ -10,9 +10,10 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
-use crate::plan::run::{Outcome, Run, RunId};
+use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
@@ -31,8 +32,8 @@ pub enum Command {
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
     CheckZones,
-    /// Claim the at-jobs that are due.
-    Claim { first: RunId, limit: u32, now: Timestamp },
+    /// Claim the at-jobs of this kind that are due.
+    Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
     /// This run has been ordered.
     Begun { run: Run, at: Timestamp },
     /// This run could not be ordered.
@@ -70,10 +71,12 @@ pub enum Answer {
     Gone { source: Source, problems: Vec<String> },
     /// Everything was read once.
     Ready { after_boot: bool },
-    /// When the earliest at-job is due.
-    Queued { next: Option<Timestamp> },
+    /// When the earliest at-jobs are due.
+    Queued { waiting: Waiting },
     /// At-jobs that were claimed.
-    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
+    /// A run that was over before any session began: its owner is to be told.
+    Untold { report: Box<Report>, recipe: Box<Recipe> },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
     /// The stamp of a period job says this now.

@@ -177,7 +177,8 @@ fn assemble(
     let mode_of_socket = if mode.file.is_none() { 0o666 } else { 0o600 };
     Ok(Ratd {
         wait: Wait::new()?,
-        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 }),
+        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 })
+            .with_limits(mode.at.limits),
         connections: Connections::listen(&mode.paths.socket(), mode_of_socket)?,
         disk: Disk::start(work)?,
         runner,

@@ -135,6 +135,7 @@ mod tests {
             uid: None,
             directory: None,
             umask: None,
+            nice: 0,
             quiet: false,
             mailing: Mailing::default(),
         };

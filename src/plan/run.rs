@@ -97,6 +97,9 @@ pub struct Order {
     pub mailer: Mailer,
     /// The socket of the system's log.
     pub log: Text,
+    /// The run is over, and this is how: nothing is run, its owner is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Box<Report>>,
 }
 
 /// The stamp of a period job: whoever runs the job holds its lock meanwhile.
@@ -134,6 +137,17 @@ pub struct Report {
     pub output: Text,
     /// How long the output was before it was cut, in bytes.
     pub output_bytes: u64,
+    /// The end was known before: this only says that the owner is being told of it.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl Report {
+    /// Of a run that no session reports on.
+    pub fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
+        let (usage, output) = (Usage::default(), Text::default());
+        Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0, told: false }
+    }
 }
 
 /// Resources that a run's processes used.

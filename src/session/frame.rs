@@ -165,6 +165,7 @@ mod tests {
                 environment: [(Text::from("A"), Text::from("1"))].into(),
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
@@ -173,6 +174,7 @@ mod tests {
             echo: false,
             mailer: Mailer { program: None, patience: 60 },
             log: Text::from("/dev/null/no-log"),
+            over: None,
         }
     }
 

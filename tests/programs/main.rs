@@ -12,6 +12,7 @@ mod crontab;
 mod disk;
 mod idle;
 mod protocol;
+mod queue;
 mod single;
 mod spool;
 mod system;
