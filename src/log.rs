@@ -23,6 +23,7 @@ pub struct Syslog {
 #[derive(Clone, Copy, Debug)]
 pub enum Weight {
     Info,
+    Notice,
     Error,
 }
 
@@ -42,9 +43,15 @@ impl Syslog {
         self.line(weight, &format!("({who}) {event} ({detail})"));
     }
 
+    /// Logs a sentence, as anacron does.
+    pub fn sentence(&mut self, weight: Weight, text: &str) {
+        self.line(weight, &visible(text.as_bytes()));
+    }
+
     fn line(&mut self, weight: Weight, text: &str) {
         let severity = match weight {
             Weight::Info => 6,
+            Weight::Notice => 5,
             Weight::Error => 3,
         };
         let priority = CRON << 3 | severity;

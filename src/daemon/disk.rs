@@ -79,6 +79,8 @@ pub enum Answer {
     Untold { report: Box<Report>, recipe: Box<Recipe> },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The stamp of a period job says this now.
+    Stamped { name: String, done: Option<chrono::NaiveDate> },
     /// The store works, or why it does not.
     Health { trouble: Option<String> },
     /// Something that the operator should read.

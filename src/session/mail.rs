@@ -19,6 +19,8 @@ pub struct Mail {
     pub daemon: &'static str,
     /// Header and body.
     pub message: Vec<u8>,
+    /// How many bytes of output it tells of.
+    pub output: usize,
     /// What is odd about it, for the log.
     pub warning: Option<Unsafe>,
 }
@@ -67,7 +69,8 @@ impl Told<'_> {
         let (sender, warning) = self.sender();
         let mut message = self.header(&recipients, &sender);
         self.add_body(&mut message);
-        Ok(Some(Mail { sender, daemon: self.daemon(), message, warning }))
+        let output = self.report.output.0.len();
+        Ok(Some(Mail { sender, daemon: self.daemon(), message, output, warning }))
     }
 
     fn is_occasion(&self) -> bool {
@@ -92,6 +95,7 @@ impl Told<'_> {
             (None, Kind::At) => Text::from(owner.as_str()),
             (None, Kind::Entry | Kind::SystemEntry | Kind::Period) => {
                 match self.environment.assigned("MAILTO") {
+                    _ if self.has_no_mail_output() => return Ok(None),
                     Some(to) => expanded(to, self.environment),
                     None if self.shown => return Ok(None),
                     None => Text::from(owner.as_str()),
@@ -103,6 +107,12 @@ impl Told<'_> {
         let safe: Option<Vec<&str>> = named.iter().map(|one| safe_address(one)).collect();
         let Some(safe) = safe else { return Err(Unsafe { address: asked }) };
         Ok((!safe.is_empty()).then(|| safe.join(",")))
+    }
+
+    /// A name of cronie's anacron.
+    fn has_no_mail_output(&self) -> bool {
+        let is_period = self.recipe.kind == Kind::Period;
+        is_period && self.environment.assigned("NO_MAIL_OUTPUT").is_some()
     }
 
     /// Who the mail is from; a `MAILFROM` that cannot be used loses no mail.
@@ -249,7 +259,7 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with status {status}"),
         Outcome::Killed(signal) => format!("killed by signal {signal}"),
-        Outcome::NotStarted(why) => format!("not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => format!("not started: {why}"),
         Outcome::Lost(why) => format!("lost: {why}"),
     }
 }

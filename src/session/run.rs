@@ -18,19 +18,21 @@ use nix::unistd::{Pid, setsid};
 
 use crate::log::{Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Kind;
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
 use crate::session::clock::{ends_of_children, uptime, wall_clock};
 use crate::session::environment::Environment;
 use crate::session::frame::{Answer, Header};
 use crate::session::job::{Prepared, Started};
-use crate::session::mail::{Told, Unsafe};
+use crate::session::mail::{Mail, Told, Unsafe};
 use crate::session::mailer;
 use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
 use crate::session::pam::{self, Admission};
 use crate::session::report::Claim;
 use crate::session::server::{self, Inherited};
+use crate::session::stamp::Stamp;
 use crate::sys::process::{self, End, Fork, Used};
 
 /// How long the output may stay open after the main process ended.
@@ -56,29 +58,50 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     };
     // Only now: until the run is claimed, the fork server's lock says that its order may still start it.
     drop(inherited);
-    let mut session = Session::new(order, runs);
+    let mut session = Session::new(order, runs.with_file_name("no-pam"));
     if let Some(over) = session.order.over.take() {
         return session.tell(*over, claim);
     }
-    let (report, mut rest) = session.conduct();
+    let (report, rest) = session.conduct();
     leave(&report, &claim);
     // The run is over; what comes now holds nobody up.
     drop(claim);
-    if let Some(output) = rest.take() {
-        match process::fork() {
-            Ok(Fork::Child) => {
-                drain(output);
-                process::exit(0)
-            }
-            Ok(Fork::Parent(_)) => {}
-            Err(_) => rest = Some(output),
-        }
-    }
-    session.end(&report);
-    if let Some(output) = rest {
-        drain(output);
-    }
+    let rest = leave_to_another(rest);
+    let mail = session.conclude(&report);
+    session.end(mail);
+    rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
+}
+
+/// Lives the whole life of a session that nobody collects a report from, in a process that was just forked. The
+/// stamp is held already, and `running` is dropped when the job is over, its stamp written and its end told.
+pub fn live_alone(order: Order, stamp: Stamp, running: OwnedFd) -> ExitCode {
+    if setsid().is_err() || process::reset_signals(server::IGNORED).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let mut session = Session::new(order, PathBuf::from("/dev/null/no-pam"));
+    session.is_alone = true;
+    session.stamp = Some(stamp);
+    let (report, rest) = session.conduct();
+    let mail = session.conclude(&report);
+    drop(running);
+    let rest = leave_to_another(rest);
+    session.end(mail);
+    rest.into_iter().for_each(drain);
+    ExitCode::SUCCESS
+}
+
+/// Has another process read what background processes still write. Given back where there can be none.
+fn leave_to_another(rest: Option<OwnedFd>) -> Option<OwnedFd> {
+    let output = rest?;
+    match process::fork() {
+        Ok(Fork::Child) => {
+            drain(output);
+            process::exit(0)
+        }
+        Ok(Fork::Parent(_)) => None,
+        Err(_) => Some(output),
+    }
 }
 
 fn claim(header: Header, json: &[u8], runs: &Path) -> Result<Option<(Order, Claim)>, Errno> {
@@ -101,20 +124,28 @@ struct Session {
     output: Output,
     echo: Option<Echo<Impatient<Stdout>>>,
     log: Syslog,
+    /// What keeps other anacrons from the job.
+    stamp: Option<Stamp>,
     /// The file that says that the log was told of a system without PAM.
     no_pam: PathBuf,
     /// The owner and the job's environment, once PAM had no objection.
     admitted: Option<(Owner, Environment)>,
     pam: Option<pam::Opened>,
+    /// No ratd keeps what is reported.
+    is_alone: bool,
 }
 
+/// A mail, and who has it sent.
+type Letter = (Mail, Owner);
+
 impl Session {
-    fn new(order: Order, runs: &Path) -> Session {
+    fn new(order: Order, no_pam: PathBuf) -> Session {
         let echo = order.echo.then(|| Echo::new(&order.run.name, Impatient::new(io::stdout())));
-        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), "CRON");
+        let program = if order.recipe.kind == Kind::Period { "anacron" } else { "CRON" };
+        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), program);
         let output = Output::new(order.keep_output);
-        let no_pam = runs.with_file_name("no-pam");
-        Session { output, echo, log, no_pam, admitted: None, pam: None, order }
+        let (stamp, admitted, pam) = (None, None, None);
+        Session { output, echo, log, stamp, no_pam, admitted, pam, is_alone: false, order }
     }
 
     /// Mails how a run ended that was over before. What is said here is said once: first that it is, then it is.
@@ -125,7 +156,9 @@ impl Session {
             Ok(owner) => {
                 let recipe = &self.order.recipe;
                 let environment = Environment::of(recipe, &owner.login, &owner.home, &[]);
-                self.mail(&over, &owner, &environment);
+                if let Some(mail) = self.write_mail(&over, &owner, &environment) {
+                    self.send(&mail, &owner);
+                }
             }
             Err(why) => {
                 let owner = self.order.run.owner.clone();
@@ -138,10 +171,11 @@ impl Session {
     /// Runs the job. With the report comes the output's pipe if background processes still hold it.
     fn conduct(&mut self) -> (Report, Option<OwnedFd>) {
         let (started, clock) = (wall_clock(), uptime());
-        let (ended, rest) = match self.run_job() {
+        let (ended, rest) = match self.take_stamp().and_then(|()| self.run_job()) {
             Ok(ended) => ended,
-            Err(why) => (Ended::now(Outcome::NotStarted(why), None), None),
+            Err(outcome) => (Ended::now(outcome, None), None),
         };
+        self.write_stamp(&ended.outcome);
         if let Some(echo) = self.echo.take() {
             echo.finish(&said(&ended.outcome, ended.clock.saturating_sub(clock)));
         }
@@ -163,16 +197,21 @@ impl Session {
         (report, rest)
     }
 
-    fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), String> {
+    fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), Outcome> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
-        let (owner, environment) = self.admit()?;
-        let prepared = Prepared::new(&self.order.recipe, &environment, owner)?;
-        let ends = ends_of_children().map_err(|error| cannot("watch the job", error))?;
+        let (owner, environment) = self.admit().map_err(Outcome::NotStarted)?;
+        let prepared =
+            Prepared::new(&self.order.recipe, &environment, owner).map_err(Outcome::NotStarted)?;
+        let ends = ends_of_children()
+            .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
         let started = prepared.start().map_err(|error| cannot("fork", error));
         if let Some(pam) = &self.pam {
             pam.lift_limits();
         }
-        let Started { pid, output, refused } = started?;
+        let Started { pid, output, refused } = started.map_err(Outcome::NotStarted)?;
+        if refused.is_none() {
+            self.explain("started");
+        }
         let mut output = Some(File::from(output));
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
             (Some(why), _) => Ended::now(Outcome::NotStarted(why), None),
@@ -186,6 +225,65 @@ impl Session {
         };
         self.collect_the_rest(&mut output);
         Ok((ended, output.map(OwnedFd::from)))
+    }
+
+    /// Takes the stamp of a period job, unless another anacron has it or was first.
+    fn take_stamp(&mut self) -> Result<(), Outcome> {
+        let Some(asked) = self.order.stamp.clone().filter(|_| self.stamp.is_none()) else {
+            return Ok(());
+        };
+        let path = Path::new(OsStr::from_bytes(&asked.file.0));
+        match Stamp::take(path) {
+            Ok(Some(stamp)) => match stamp.done() {
+                Some(done) if !asked.once.is_owed(Some(done)) => {
+                    Err(Outcome::LeftToAnother(format!("another anacron has done it on {done}")))
+                }
+                Some(_) | None => {
+                    self.stamp = Some(stamp);
+                    Ok(())
+                }
+            },
+            Ok(None) => {
+                self.explain("locked by another anacron - skipping");
+                Err(Outcome::LeftToAnother("another anacron does it".to_owned()))
+            }
+            // Another anacron would follow a link, so it is not known who else does the job.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.complain_of_stamp(path, &error);
+                Err(Outcome::NotStarted(format!("{}: {error}", path.display())))
+            }
+            // Nobody else can write there either, and the store tells when it was done.
+            Err(error) => {
+                self.complain_of_stamp(path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stamps a job that was run, however that went, and lets others have it.
+    fn write_stamp(&mut self, outcome: &Outcome) {
+        let (Some(stamp), Some(asked)) = (self.stamp.take(), &self.order.stamp) else { return };
+        let has_run = matches!(outcome, Outcome::Exited(_) | Outcome::Killed(_));
+        if has_run && let Err(error) = stamp.write(asked.once.date) {
+            let path = PathBuf::from(OsStr::from_bytes(&asked.file.0));
+            self.complain_of_stamp(&path, &error);
+        }
+        stamp.release();
+    }
+
+    fn complain_of_stamp(&mut self, path: &Path, error: &io::Error) {
+        let detail = format!("{}: {error}", path.display());
+        let owner = self.order.run.owner.clone();
+        self.say(&owner, "STAMP", detail.as_bytes());
+    }
+
+    /// Says of a period job what anacron says.
+    fn explain(&mut self, what: &str) {
+        if self.order.recipe.kind == Kind::Period {
+            let text = format!("Job `{}' {what}", self.order.run.name);
+            self.log.sentence(Weight::Notice, &text);
+            let _ = writeln!(io::stderr(), "{}", visible(text.as_bytes()));
+        }
     }
 
     /// Looks up the owner, and asks PAM.
@@ -215,17 +313,45 @@ impl Session {
         }
     }
 
+    /// Tells what became of the job, as far as that is a session's to tell; and the mail about it.
+    fn conclude(&mut self, report: &Report) -> Option<Letter> {
+        let letter = match self.admitted.take() {
+            Some((owner, environment)) => {
+                self.write_mail(report, &owner, &environment).map(|mail| (mail, owner))
+            }
+            None => None,
+        };
+        let mailing = if letter.is_some() { " (mailing output)" } else { "" };
+        match &report.outcome {
+            Outcome::Exited(0) => self.explain(&format!("terminated{mailing}")),
+            Outcome::Exited(status) => {
+                self.explain(&format!("terminated (exit status: {status}){mailing}"));
+            }
+            Outcome::Killed(signal) => {
+                self.explain(&format!("terminated due to signal {signal}{mailing}"));
+            }
+            Outcome::NotStarted(why) => self.explain(&format!("not started: {why}{mailing}")),
+            Outcome::LeftToAnother(_) | Outcome::Lost(_) => {}
+        }
+        letter
+    }
+
     /// What follows when nobody waits for it any more: mail, and PAM's end.
-    fn end(mut self, report: &Report) {
-        if let Some((owner, environment)) = self.admitted.take() {
-            self.mail(report, &owner, &environment);
+    fn end(mut self, letter: Option<Letter>) {
+        if let Some((mail, owner)) = letter {
+            self.send(&mail, &owner);
         }
         if let Some(pam) = self.pam {
             pam.close();
         }
     }
 
-    fn mail(&mut self, report: &Report, owner: &Owner, environment: &Environment) {
+    fn write_mail(
+        &mut self,
+        report: &Report,
+        owner: &Owner,
+        environment: &Environment,
+    ) -> Option<Mail> {
         let host = nix::unistd::gethostname().unwrap_or_default();
         let host = host.to_string_lossy();
         let told = Told {
@@ -235,20 +361,24 @@ impl Session {
             host: host.split('.').next().unwrap_or_default(),
             shown: self.order.echo,
         };
-        let mail = match told.mail() {
-            Ok(Some(mail)) => mail,
-            Ok(None) => return,
+        match told.mail() {
+            Ok(mail) => mail,
             Err(Unsafe { address }) => {
-                return self.say(&owner.login, "UNSAFE MAIL", &address.0);
+                self.say(&owner.login, "UNSAFE MAIL", &address.0);
+                None
             }
-        };
+        }
+    }
+
+    fn send(&mut self, mail: &Mail, owner: &Owner) {
         if let Some(Unsafe { address }) = &mail.warning {
             self.say(&owner.login, "UNSAFE MAILFROM", &address.0);
         }
-        if let Err(untaken) = mailer::hand_over(&mail, &self.order.mailer, owner) {
-            let why = untaken.in_words(report.output.0.len());
-            let why = format!("{why}; run {} has the output", report.run.id);
-            self.say(&owner.login, "MAIL", why.as_bytes());
+        if let Err(untaken) = mailer::hand_over(mail, &self.order.mailer, owner) {
+            let why = untaken.in_words(mail.output);
+            let kept = format!("; run {} has the output", self.order.run.id);
+            let kept = if self.is_alone { "" } else { kept.as_str() };
+            self.say(&owner.login, "MAIL", format!("{why}{kept}").as_bytes());
         }
     }
 
@@ -396,7 +526,7 @@ fn said(outcome: &Outcome, after: Duration) -> String {
             let name = Signal::try_from(*signal).map_or("unknown", Signal::as_str);
             format!("killed by signal {signal} ({name}) after {after:.1}s")
         }
-        Outcome::NotStarted(why) => format!("not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => format!("not started: {why}"),
         Outcome::Lost(why) => format!("lost: {why}"),
     }
 }
