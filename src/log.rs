@@ -1,21 +1,23 @@
 //! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Where classic cron lines go. Cheap to make; connects anew when the logger was restarted.
 #[derive(Debug)]
 pub struct Syslog {
     path: PathBuf,
-    ident: &'static str,
+    ident: Cow<'static, str>,
+    pid: u32,
     socket: Option<UnixDatagram>,
 }
 
@@ -32,15 +34,23 @@ const CRON: u8 = 9;
 
 impl Syslog {
     /// A writer to the socket at `path` (/dev/log) that calls itself `ident`.
-    pub fn new(path: &Path, ident: &'static str) -> Syslog {
-        Syslog { path: path.to_owned(), ident, socket: None }
+    pub fn new(path: &Path, ident: Cow<'static, str>) -> Syslog {
+        Syslog { path: path.to_owned(), ident, pid: std::process::id(), socket: None }
+    }
+
+    /// The same, in the name of another process.
+    pub fn of_process(self, pid: u32) -> Syslog {
+        Syslog { pid, ..self }
     }
 
     /// Logs `(WHO) EVENT (DETAIL)` as cron does, at once or not at all: a logger that does not read holds nobody up.
     pub fn cron(&mut self, weight: Weight, who: &str, event: &str, detail: &[u8]) {
-        let cut = &detail[..detail.len().min(LONGEST_DETAIL)];
-        let (who, detail) = (visible(who.as_bytes()), visible(cut));
-        self.line(weight, &format!("({who}) {event} ({detail})"));
+        self.line(weight, &entry(who, event, detail));
+    }
+
+    /// Logs `(WHO) EVENT (DETAIL): why`.
+    pub fn trouble(&mut self, who: &str, event: &str, detail: &[u8], why: &str) {
+        self.line(Weight::Error, &format!("{}: {why}", entry(who, event, detail)));
     }
 
     /// Logs a sentence, as anacron does.
@@ -55,8 +65,7 @@ impl Syslog {
             Weight::Error => 3,
         };
         let priority = CRON << 3 | severity;
-        let pid = std::process::id();
-        let line = format!("<{priority}>{}[{pid}]: {text}", self.ident);
+        let line = format!("<{priority}>{}[{}]: {text}", self.ident, self.pid);
         if self.send(line.as_bytes()).is_err() {
             self.socket = None;
             let _ = self.send(line.as_bytes());
@@ -77,6 +86,11 @@ impl Syslog {
         self.socket = Some(socket);
         Ok(())
     }
+}
+
+fn entry(who: &str, event: &str, detail: &[u8]) -> String {
+    let cut = &detail[..detail.len().min(LONGEST_DETAIL)];
+    format!("({}) {event} ({})", visible(who.as_bytes()), visible(cut))
 }
 
 /// More of a command than this is no help in a log, and syslog would refuse the line.
@@ -131,23 +145,49 @@ impl Write for OnStderr {
     }
 }
 
+/// How much of tracing's events is said, which can be changed while it is being said.
+#[derive(Debug)]
+pub struct Loudness {
+    handle: reload::Handle<LevelFilter, Registry>,
+    usual: LevelFilter,
+    is_usual: bool,
+}
+
+impl Loudness {
+    fn of(level: LevelFilter) -> (reload::Layer<LevelFilter, Registry>, Loudness) {
+        let (filter, handle) = reload::Layer::new(level);
+        (filter, Loudness { handle, usual: level, is_usual: true })
+    }
+
+    /// Says everything, or as much as usual again.
+    pub fn toggle(&mut self) {
+        self.is_usual = !self.is_usual;
+        let level = if self.is_usual { self.usual } else { LevelFilter::DEBUG };
+        // It is refused only when nothing is said any more.
+        let _ = self.handle.reload(level);
+        tracing::info!("debugging is {}", if self.is_usual { "off" } else { "on" });
+    }
+}
+
 /// Turns tracing's events into lines on standard error; called once, by the program.
-pub fn to_stderr(level: LevelFilter) {
+pub fn to_stderr(level: LevelFilter) -> Loudness {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
         .without_time();
     // A second call would be refused; the first one holds.
-    let _ = tracing_subscriber::registry().with(level).with(lines).try_init();
+    let (filter, loudness) = Loudness::of(level);
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    loudness
 }
 
 /// Turns tracing's events into lines of syslog, and those that matter into lines on standard error as well, for as
 /// long as that leads to whoever started the daemon; called once, by the program.
-pub fn to_syslog(path: &Path, level: LevelFilter) {
+pub fn to_syslog(path: &Path, level: LevelFilter) -> Loudness {
     let path = path.to_owned();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || Lines(Syslog::new(&path, "ratd")))
+        .with_writer(move || Lines(Syslog::new(&path, "ratd".into())))
         .with_ansi(false)
         .with_target(false)
         .without_time();
@@ -157,7 +197,9 @@ pub fn to_syslog(path: &Path, level: LevelFilter) {
         .with_target(false)
         .without_time()
         .with_filter(LevelFilter::WARN);
-    let _ = tracing_subscriber::registry().with(level).with(lines).with(trouble).try_init();
+    let (filter, loudness) = Loudness::of(level);
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(trouble).try_init();
+    loudness
 }
 
 /// Takes each event as one line.

@@ -25,7 +25,7 @@ const PROGRAMS: &[Programs] = &[
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "retry", "status", "next", "check", "import", "explain"],
+        verbs: &["list", "history", "retry", "status", "next", "run", "check", "import", "explain"],
     },
 ];
 

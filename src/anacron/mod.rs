@@ -30,6 +30,7 @@ use crate::paths::Paths;
 use crate::plan::catch_up::{Every, Once};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, Recipe};
+use crate::plan::manner;
 use crate::plan::pass::{Next, Pass, Planned};
 use crate::plan::run::{Mailer, Order, Run, RunId, Stamp as Asked, Trigger};
 use crate::plan::schedule::Schedule;
@@ -37,7 +38,7 @@ use crate::plan::text::Text;
 use crate::session::clock::{uptime, wall_clock};
 use crate::session::run;
 use crate::session::stamp::{self, Stamp};
-use crate::sys::host::user_name;
+use crate::sys::host::{codeset, user_name};
 use crate::sys::process::{self, Fork};
 use crate::zone::Zone;
 
@@ -208,7 +209,8 @@ impl Anacron {
                     let delay = Duration::from_secs(60 * u64::from(every.delay));
                     // As anacron does: the day on which it was called, however late a job is started.
                     let date = reading(&self.zone, self.began).date();
-                    let held = Held { stamp, once: Once { period: every.period, date } };
+                    let held =
+                        Held { stamp, once: Once { period: every.period, date, forced: false } };
                     planned.push(Planned { job: job.clone(), asked, delay, held });
                 }
                 Ok(Some(_)) => {}
@@ -300,6 +302,9 @@ impl Anacron {
             echo: false,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
             over: None,
+            manner: manner::OWN,
+            daemon: Vec::new(),
+            codeset: codeset(),
             log: Text(self.log.as_os_str().as_bytes().to_vec()),
         }
     }

@@ -21,7 +21,7 @@ impl Voice {
     pub fn new(name: String, paths: &Paths, options: &Options) -> Voice {
         Voice {
             name,
-            syslog: Syslog::new(&paths.under_root("dev/log"), "anacron"),
+            syslog: Syslog::new(&paths.under_root("dev/log"), "anacron".into()),
             explains: options.foreground && !options.quiet,
             complains: !options.quiet,
         }

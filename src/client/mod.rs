@@ -19,6 +19,7 @@ pub mod queue;
 pub mod rat;
 pub mod reading;
 pub mod retry;
+pub mod run;
 pub mod status;
 pub mod surroundings;
 pub mod table;

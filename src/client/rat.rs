@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, import, list, next, retry, status};
+use crate::client::{check, explain, history, import, list, next, retry, run, status};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Verb {
     Status(status::Args),
     /// Show what is due when
     Next(next::Args),
+    /// Run a job now, as its schedule would
+    Run(run::Args),
     /// Show what is wrong, or perhaps not as meant, in crontabs
     Check(check::Args),
     /// Take over the queue of another at
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
             status::main(&status::Args { root: args.root.clone().or(root), ..args })
         }
         Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
+        Verb::Run(args) => run::main(&run::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
         Verb::Import(args) => {
             import::main(&import::Args { root: args.root.clone().or(root), ..args })

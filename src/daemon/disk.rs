@@ -34,6 +34,10 @@ pub enum Command {
     CheckZones,
     /// Claim the at-jobs of this kind that are due.
     Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
+    /// Write down this run, which a client asked for.
+    Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
+    /// Tell a client how this run ended, and what it printed.
+    Tell { client: Client, run: Run, outcome: Outcome },
     /// This run has been ordered.
     Begun { run: Run, at: Timestamp },
     /// This run could not be ordered.
@@ -77,6 +81,10 @@ pub enum Answer {
     Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
     /// A run that was over before any session began: its owner is to be told.
     Untold { report: Box<Report>, recipe: Box<Recipe> },
+    /// A run that a client asked for is written down.
+    Ordered { client: Client, run: Run, recipe: Recipe },
+    /// It cannot be written down, and why.
+    Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
     /// The stamp of a period job says this now.

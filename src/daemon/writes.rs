@@ -24,6 +24,7 @@ pub enum Written {
     Nothing,
     Reply(Client, desk::Written),
     Claimed { runs: Vec<(Run, Recipe)>, refused: Vec<(Report, Recipe)> },
+    Ordered(Client, Box<(Run, Recipe)>),
     Stored(RunId),
 }
 
@@ -93,6 +94,10 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
             crash.at(Place::BeforeClaimCommit);
             Ok(written)
         }
+        Command::Order { client, run, recipe, .. } => {
+            change.begun(run)?;
+            Ok(Written::Ordered(*client, Box::new((run.clone(), recipe.clone()))))
+        }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
             // The session wrote its stamp, if it could be written: the store's date counts as well.
@@ -148,6 +153,7 @@ pub fn is_write(command: &Command) -> bool {
     match command {
         Command::Ask { request, .. } => desk::is_write(request),
         Command::Claim { .. }
+        | Command::Order { .. }
         | Command::Begun { .. }
         | Command::Refused { .. }
         | Command::Collect { .. }
@@ -156,6 +162,7 @@ pub fn is_write(command: &Command) -> bool {
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::CollectAll { .. }
@@ -172,10 +179,13 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Lost { now, .. }
         | Command::CollectAll { now }
         | Command::Settle { now, .. } => Some(*now),
-        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
+        Command::Order { at, .. } | Command::Begun { at, .. } | Command::Refused { at, .. } => {
+            Some(*at)
+        }
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::Stamp { .. } => None,

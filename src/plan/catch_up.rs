@@ -39,12 +39,14 @@ pub struct Once {
     pub period: Period,
     /// The local date on which it is started, and which its stamp will say.
     pub date: NaiveDate,
+    /// Somebody asked for it, owed or not.
+    pub forced: bool,
 }
 
 impl Once {
     /// Whether the run is still owed, if the job was last done then.
     pub fn is_owed(&self, done: Option<NaiveDate>) -> bool {
-        is_owed(self.period, done, self.date)
+        self.forced || is_owed(self.period, done, self.date)
     }
 }
 

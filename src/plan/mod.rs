@@ -6,6 +6,7 @@ pub mod civil;
 pub mod clock_step;
 pub mod digest;
 pub mod job;
+pub mod manner;
 pub mod pass;
 pub mod run;
 pub mod schedule;

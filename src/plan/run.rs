@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Recipe};
+use crate::plan::manner::Manner;
 use crate::plan::text::Text;
 
 /// Names a run for ever; never given twice, not even after a crash. Shown as 12 or so base-36 digits.
@@ -97,6 +98,12 @@ pub struct Order {
     pub mailer: Mailer,
     /// The socket of the system's log.
     pub log: Text,
+    /// How the job is surrounded, if it is a crontab's.
+    pub manner: Manner,
+    /// The daemon's own variables, as far as the manner asks for them.
+    pub daemon: Vec<(Text, Text)>,
+    /// What the daemon's locale calls its characters.
+    pub codeset: String,
     /// The run is over, and this is how: nothing is run, its owner is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Box<Report>>,

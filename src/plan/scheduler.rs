@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
-use crate::plan::catch_up::{self, Every, Once, is_owed};
+use crate::plan::catch_up::{self, Every, Once};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -205,6 +205,38 @@ impl Scheduler {
         jobs
     }
 
+    /// A run of a job that somebody wants now; an error is the name of a job that still runs and may not twice.
+    ///
+    /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
+    /// `anacron -f`, and is not started a second time meanwhile.
+    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
+        let Some((table, line)) = self.place_of(id) else { return Err(id.0.clone()) };
+        let job = self.tables[table].jobs[line].clone();
+        let is_period = matches!(job.schedule, Schedule::Every(_));
+        if (job.single || is_period) && self.is_running(id) {
+            return Err(job.name.clone());
+        }
+        if is_period {
+            let before = self.tables[table].next();
+            self.tables[table].turns.retain(|turn| turn.0.line != line);
+            self.note_next(table, before);
+        }
+        let run = self.run_of(now, &job, now, Trigger::Manual);
+        Ok((run, job.recipe.clone()))
+    }
+
+    /// Of a period job that somebody wants now: the run that is then done for its period.
+    pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
+        let (table, line) = self.periods.get(id).copied()?;
+        once(&self.tables[table].jobs[line], now, true)
+    }
+
+    fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
+        self.tables.iter().enumerate().find_map(|(table, lines)| {
+            Some((table, lines.jobs.iter().position(|job| job.id == *id)?))
+        })
+    }
+
     /// How many jobs there are.
     pub fn count(&self) -> usize {
         self.tables.iter().map(|table| table.jobs.len()).sum()
@@ -312,23 +344,23 @@ impl Scheduler {
             actions.push(Action::Skipped { job: job.clone(), due });
             return;
         }
+        let run = self.run_of(now, job, due, trigger);
+        let once = once(job, now, false);
+        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
+    }
+
+    /// A new run of a job, which counts as running from here on.
+    fn run_of(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger) -> Run {
         let id = self.number(1);
-        let run = Run {
+        self.note_start(id, job.id.clone(), now);
+        Run {
             id,
             job: job.id.clone(),
             name: job.name.clone(),
             owner: job.owner.clone(),
             due,
             trigger,
-        };
-        self.note_start(id, job.id.clone(), now);
-        let once = match &job.schedule {
-            Schedule::Every(every) => {
-                Some(Once { period: every.period, date: reading(&*job.zone, now).date() })
-            }
-            Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
-        };
-        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
+        }
     }
 
     /// Takes so many run ids, and returns the first.
@@ -486,13 +518,11 @@ impl Scheduler {
         };
         if let Some(pause) = pause {
             let again = now + pause;
-            let due = if is_owed(every.period, every.done, reading(&*job.zone, again).date()) {
-                Some(Due { at: outside_hours(&job, again).unwrap_or(again), times: 1 })
-            } else {
-                // Somebody else did it.
-                self.first_due(now, &job)
-            };
-            self.push(table, line, due);
+            let at = outside_hours(&job, again).unwrap_or(again);
+            // One that somebody asked for may not be due for days; one that is due has waited out its delay.
+            let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
+            let due = if is_due { at } else { catch_up::due(every, now, &*job.zone).max(at) };
+            self.push(table, line, Some(Due { at: due, times: 1 }));
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
@@ -551,6 +581,16 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
 /// Whether what came due in a delay is started once, and after a long one not at all, as by busybox's cron.
 fn is_walked(schedule: &Schedule) -> bool {
     matches!(schedule, Schedule::Calendar(calendar) if calendar.is_by_the_clock())
+}
+
+/// Of a period job, the run that is done for the period.
+fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
+    match &job.schedule {
+        Schedule::Every(every) => {
+            Some(Once { period: every.period, date: reading(&*job.zone, now).date(), forced })
+        }
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
+    }
 }
 
 /// The next opening of a period job's hours, if they do not contain `now`.

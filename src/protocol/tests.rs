@@ -14,7 +14,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{
     EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
     ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
-    RemoveJob, Request, RetryJob, ShowJob, SubmitJob, UndoCrontab,
+    RemoveJob, Request, RetryJob, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -325,6 +325,10 @@ where
     (M::NAME, written, replied)
 }
 
+fn ordered() -> reply::Ordered {
+    reply::Ordered { run: word(), job: word(), name: word(), owner: word() }
+}
+
 fn samples() -> Vec<(&'static str, Value, Value)> {
     let description = reply::Description { description: word() };
     let list_runs = ListRuns { job: some(), limit: 1, output: true };
@@ -336,6 +340,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(ListJobs {}, reply::Jobs { jobs: vec![job()] }),
         sample(list_runs, reply::Runs { runs: vec![run()] }),
         sample(list_next, reply::Next { runs: vec![coming()] }),
+        sample(RunJob { job: word() }, ordered()),
+        sample(WaitRun { run: word() }, reply::Waited { run: run() }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
         sample(

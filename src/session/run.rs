@@ -19,14 +19,15 @@ use nix::unistd::{Pid, setsid};
 use crate::log::{Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Kind;
+use crate::plan::manner::{Ends, Letter};
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
 use crate::session::clock::{ends_of_children, uptime, wall_clock};
-use crate::session::environment::Environment;
+use crate::session::environment::{Around, Environment};
 use crate::session::frame::{Answer, Header};
-use crate::session::job::{Prepared, Started};
+use crate::session::job::{Prepared, Refusal, Started};
 use crate::session::mail::{Mail, Told, Unsafe};
-use crate::session::mailer;
+use crate::session::mailer::{self, Untaken};
 use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
 use crate::session::pam::{self, Admission};
@@ -37,6 +38,11 @@ use crate::sys::process::{self, End, Fork, Used};
 
 /// How long the output may stay open after the main process ended.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a job that the kernel has no process for is tried again, and the pauses between.
+const WITHOUT_PROCESS: Duration = Duration::from_secs(3600);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a job that is asked to end may go on.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,7 +74,7 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     drop(claim);
     let rest = leave_to_another(rest);
     let mail = session.conclude(&report);
-    session.end(mail);
+    session.end(&report, mail);
     rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
 }
@@ -86,7 +92,7 @@ pub fn live_alone(order: Order, stamp: Stamp, running: OwnedFd) -> ExitCode {
     let mail = session.conclude(&report);
     drop(running);
     let rest = leave_to_another(rest);
-    session.end(mail);
+    session.end(&report, mail);
     rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
 }
@@ -136,12 +142,16 @@ struct Session {
 }
 
 /// A mail, and who has it sent.
-type Letter = (Mail, Owner);
+type Addressed = (Mail, Owner);
 
 impl Session {
     fn new(order: Order, no_pam: PathBuf) -> Session {
         let echo = order.echo.then(|| Echo::new(&order.run.name, Impatient::new(io::stdout())));
-        let program = if order.recipe.kind == Kind::Period { "anacron" } else { "CRON" };
+        let program = if order.recipe.kind == Kind::Period {
+            "anacron".into()
+        } else {
+            order.manner.job.clone()
+        };
         let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), program);
         let output = Output::new(order.keep_output);
         let (stamp, admitted, pam) = (None, None, None);
@@ -155,9 +165,13 @@ impl Session {
         match Owner::look_up(&self.order.run.owner) {
             Ok(owner) => {
                 let recipe = &self.order.recipe;
-                let environment = Environment::of(recipe, &owner.login, &owner.home, &[]);
+                let environment = {
+                    let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
+                    let around = Around { manner, daemon, pam: &[] };
+                    Environment::of(recipe, &owner.login, &owner.home, around)
+                };
                 if let Some(mail) = self.write_mail(&over, &owner, &environment) {
-                    self.send(&mail, &owner);
+                    self.send(&mail, &over.output, &owner);
                 }
             }
             Err(why) => {
@@ -200,21 +214,20 @@ impl Session {
     fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), Outcome> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
         let (owner, environment) = self.admit().map_err(Outcome::NotStarted)?;
-        let prepared =
-            Prepared::new(&self.order.recipe, &environment, owner).map_err(Outcome::NotStarted)?;
+        let homeless = &self.order.manner.homeless;
+        let prepared = Prepared::new(&self.order.recipe, &environment, owner, homeless)
+            .map_err(Outcome::NotStarted)?;
         let ends = ends_of_children()
             .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
-        let started = prepared.start().map_err(|error| cannot("fork", error));
+        let started = self.start(&prepared);
         if let Some(pam) = &self.pam {
             pam.lift_limits();
         }
         let Started { pid, output, refused } = started.map_err(Outcome::NotStarted)?;
-        if refused.is_none() {
-            self.explain("started");
-        }
+        self.log_start(pid, refused.as_ref());
         let mut output = Some(File::from(output));
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
-            (Some(why), _) => Ended::now(Outcome::NotStarted(why), None),
+            (Some(refusal), _) => Ended::now(Outcome::NotStarted(refusal.why), None),
             (None, Ok((End::Exited(status), used))) => {
                 Ended::now(Outcome::Exited(status), Some(used))
             }
@@ -286,6 +299,60 @@ impl Session {
         }
     }
 
+    /// Starts the job. A user who may have no more processes, and a machine that can have none, have the job wait: it
+    /// is not lost.
+    fn start(&mut self, prepared: &Prepared) -> Result<Started, String> {
+        let (until, mut pause) = (uptime() + WITHOUT_PROCESS, FIRST_PAUSE);
+        loop {
+            let why = match prepared.start() {
+                Ok(Started { pid, refused: Some(refusal), .. }) if is_for_now(refusal.errno) => {
+                    process::wait_for(pid).map_err(|error| error.to_string())?;
+                    refusal.why
+                }
+                Err(error) if is_for_now(Errno::from_raw(error.raw_os_error().unwrap_or(0))) => {
+                    format!("cannot fork: {error}")
+                }
+                started => return started.map_err(|error| format!("cannot fork: {error}")),
+            };
+            if uptime() >= until {
+                return Err(why);
+            }
+            if pause == FIRST_PAUSE {
+                let name = self.order.run.name.as_bytes();
+                self.log.trouble(
+                    &self.order.run.owner,
+                    "CAN'T FORK",
+                    name,
+                    &format!("{why}; it waits"),
+                );
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// The line that every cron writes, in the name of the job's own process.
+    fn log_start(&mut self, pid: Pid, refused: Option<&Refusal>) {
+        if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
+            return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
+        }
+        if self.order.recipe.quiet {
+            return;
+        }
+        let log = Path::new(OsStr::from_bytes(&self.order.log.0));
+        let pid = pid.as_raw().unsigned_abs();
+        let mut log = Syslog::new(log, self.order.manner.job.clone()).of_process(pid);
+        log.cron(Weight::Info, &self.order.run.owner, "CMD", self.shown());
+    }
+
+    /// What the log shows of the command. An at-job is a script: what it says is its owner's business.
+    fn shown(&self) -> &[u8] {
+        match self.order.recipe.kind {
+            Kind::At => self.order.run.name.as_bytes(),
+            Kind::Entry | Kind::SystemEntry | Kind::Period => &self.order.recipe.command.0,
+        }
+    }
+
     /// Looks up the owner, and asks PAM.
     fn admit(&mut self) -> Result<(Owner, Environment), String> {
         let mut owner = Owner::look_up(&self.order.run.owner)?;
@@ -300,8 +367,12 @@ impl Session {
                 return Err(format!("refused by PAM: {why}"));
             }
         }
-        let base = self.pam.as_ref().map_or(&[][..], |pam| &pam.environment);
-        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, base);
+        let around = Around {
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+        };
+        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
     }
@@ -314,7 +385,7 @@ impl Session {
     }
 
     /// Tells what became of the job, as far as that is a session's to tell; and the mail about it.
-    fn conclude(&mut self, report: &Report) -> Option<Letter> {
+    fn conclude(&mut self, report: &Report) -> Option<Addressed> {
         let letter = match self.admitted.take() {
             Some((owner, environment)) => {
                 self.write_mail(report, &owner, &environment).map(|mail| (mail, owner))
@@ -337,9 +408,14 @@ impl Session {
     }
 
     /// What follows when nobody waits for it any more: mail, and PAM's end.
-    fn end(mut self, letter: Option<Letter>) {
-        if let Some((mail, owner)) = letter {
-            self.send(&mail, &owner);
+    fn end(mut self, report: &Report, mail: Option<Addressed>) {
+        let began = matches!(report.outcome, Outcome::Exited(_) | Outcome::Killed(_));
+        if self.order.manner.ends == Ends::Command && began && !self.order.recipe.quiet {
+            let command = self.shown().to_vec();
+            self.log.cron(Weight::Info, &self.order.run.owner, "CMDEND", &command);
+        }
+        if let Some((mail, owner)) = mail {
+            self.send(&mail, &report.output, &owner);
         }
         if let Some(pam) = self.pam {
             pam.close();
@@ -359,26 +435,51 @@ impl Session {
             recipe: &self.order.recipe,
             environment,
             host: host.split('.').next().unwrap_or_default(),
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            codeset: &self.order.codeset,
             shown: self.order.echo,
         };
         match told.mail() {
             Ok(mail) => mail,
             Err(Unsafe { address }) => {
-                self.say(&owner.login, "UNSAFE MAIL", &address.0);
+                let quoted = told.letter() == Letter::Quoted;
+                let event = if quoted { "UNSAFE" } else { "UNSAFE MAIL" };
+                self.say(&owner.login, event, &address.0);
                 None
             }
         }
     }
 
-    fn send(&mut self, mail: &Mail, owner: &Owner) {
+    fn send(&mut self, mail: &Mail, output: &Text, owner: &Owner) {
         if let Some(Unsafe { address }) = &mail.warning {
             self.say(&owner.login, "UNSAFE MAILFROM", &address.0);
         }
         if let Err(untaken) = mailer::hand_over(mail, &self.order.mailer, owner) {
+            if matches!(untaken, Untaken::NoMailer(_)) {
+                self.log_unmailed(mail.letter, output);
+            }
             let why = untaken.in_words(mail.output);
             let kept = format!("; run {} has the output", self.order.run.id);
             let kept = if self.is_alone { "" } else { kept.as_str() };
             self.say(&owner.login, "MAIL", format!("{why}{kept}").as_bytes());
+        }
+    }
+
+    /// Without a mailer some crons have other words for it, or put the output itself into the log.
+    fn log_unmailed(&mut self, letter: Letter, output: &Text) {
+        match letter {
+            Letter::Full | Letter::Bare => {}
+            Letter::Named => {
+                self.log.cron(Weight::Info, "CRON", "info", b"No MTA installed, discarding output");
+            }
+            Letter::Quoted => {
+                let owner = self.order.run.owner.clone();
+                let output = output.0.strip_suffix(b"\n").unwrap_or(&output.0);
+                for line in output.split(|byte| *byte == b'\n') {
+                    self.log.cron(Weight::Info, &owner, "CMDOUT", line);
+                }
+            }
         }
     }
 
@@ -446,6 +547,11 @@ impl Session {
             Err(_) => *output = None,
         }
     }
+}
+
+/// Whether that may be otherwise in a moment.
+fn is_for_now(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
 }
 
 /// Signals the job's process group, which its main process leads.
