@@ -3,6 +3,7 @@
 //! A submission through the client process, rat's durable, at's not; the same from eight clients at once; a queue of
 //! 100,000 jobs listed; an idle ratd with 1,000,000 jobs queued. at is unpacked from its package and works in a spool
 //! of its own, in a mount namespace of its own.
+#![allow(clippy::disallowed_methods)] // It starts the programs that it measures.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -25,6 +25,7 @@ pub struct Syslog {
 #[derive(Clone, Copy, Debug)]
 pub enum Weight {
     Info,
+    Notice,
     Error,
 }
 
@@ -52,9 +53,15 @@ impl Syslog {
         self.line(Weight::Error, &format!("{}: {why}", entry(who, event, detail)));
     }
 
+    /// Logs a sentence, as anacron does.
+    pub fn sentence(&mut self, weight: Weight, text: &str) {
+        self.line(weight, &visible(text.as_bytes()));
+    }
+
     fn line(&mut self, weight: Weight, text: &str) {
         let severity = match weight {
             Weight::Info => 6,
+            Weight::Notice => 5,
             Weight::Error => 3,
         };
         let priority = CRON << 3 | severity;

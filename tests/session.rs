@@ -123,6 +123,7 @@ impl Bench {
                 quiet: false,
                 mailing: Mailing::default(),
             },
+            stamp: None,
             keep_output: 64 << 10,
             echo: false,
             mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },

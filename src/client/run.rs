@@ -76,7 +76,7 @@ fn status(outcome: Option<&Outcome>, own: bool) -> ExitCode {
     let own_status = match outcome {
         Some(Outcome::Exited(status)) => u8::try_from(*status).unwrap_or(1),
         Some(Outcome::Killed(signal)) => u8::try_from(128 + signal).unwrap_or(1),
-        Some(Outcome::NotStarted(_) | Outcome::Lost(_)) | None => 1,
+        Some(Outcome::NotStarted(_) | Outcome::LeftToAnother(_) | Outcome::Lost(_)) | None => 1,
     };
     ExitCode::from(if own { own_status } else { own_status.min(1) })
 }

@@ -37,7 +37,8 @@ impl Ratd {
             name: run.name.clone(),
             owner: run.owner.clone(),
         };
-        self.start(now.wall, run, recipe);
+        let once = self.scheduler.once_by_hand(now.wall, &run.job);
+        self.start(now.wall, run, recipe, once);
         self.connections.reply(client, encode(Ok(told)), &self.wait);
     }
 

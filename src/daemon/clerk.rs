@@ -1,7 +1,7 @@
 //! What the disk thread does: keeps the store, reads the spool, takes reports, looks up names. Decides nothing about
 //! when something runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,14 +23,15 @@ use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_writ
 use crate::log::Syslog;
 use crate::plan::at_queue::Waiting;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::{Job, Recipe};
+use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::others;
-use crate::spool::watch::is_blind;
-use crate::spool::{self, Spool, stamp};
+use crate::session::stamp;
+use crate::spool::watch::{directories, is_blind};
+use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::runs::Filter;
@@ -64,6 +65,8 @@ pub struct Clerk {
     watched: BTreeSet<PathBuf>,
     /// Changes in some of those are not told by the kernel.
     blind: bool,
+    /// The period jobs by name, and when each was done by its stamp when that was last looked at.
+    periods: BTreeMap<Source, Vec<(String, Option<NaiveDate>)>>,
     /// What users do with their crontabs, under crontab's own name.
     syslog: Syslog,
     /// Runs from here on are this ratd's own.
@@ -106,6 +109,7 @@ impl Clerk {
             changes,
             watched,
             blind: false,
+            periods: BTreeMap::new(),
             syslog,
             first,
             unstored,
@@ -286,21 +290,46 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
-            self.answers.give(match change {
+            let answer = match change {
                 spool::Change::Loaded { source, jobs, problems } => {
+                    self.periods.insert(source.clone(), Vec::new());
                     let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
-                spool::Change::Gone { source, problems } => Answer::Gone { source, problems },
-            });
+                spool::Change::Gone { source, problems } => {
+                    self.periods.remove(&source);
+                    Answer::Gone { source, problems }
+                }
+            };
+            self.answers.give(answer);
         }
         self.watch();
+        self.look_at_stamps();
+    }
+
+    /// Another anacron may have done a job, or root may have changed when it was done.
+    fn look_at_stamps(&mut self) {
+        let directory = stamp::directory(&self.mode.paths);
+        for (name, known) in self.periods.values_mut().flatten() {
+            let file = stamp::read(&directory.join(&*name));
+            if file != *known {
+                *known = file;
+                let stored = self.store.as_ref().ok().and_then(|store| store.done(name).ok()?);
+                let done = file.max(stored);
+                self.answers.give(Answer::Stamped { name: name.clone(), done });
+            }
+        }
     }
 
     fn watch(&mut self) {
-        let wanted = self.spool.watched();
+        let mut wanted = self.spool.watched();
+        if self.periods.values().any(|jobs| !jobs.is_empty()) {
+            let stamps = stamp::directory(&self.mode.paths);
+            wanted.append(&mut directories(&stamps));
+            wanted.extend(Some(stamps).filter(|stamps| stamps.is_dir()));
+        }
         for path in &wanted {
             let events = AddWatchFlags::IN_CLOSE_WRITE
                 | AddWatchFlags::IN_MOVE
@@ -322,9 +351,11 @@ impl Clerk {
     }
 
     /// A period job, with the date it was last done: the later one of the stamp file and the store.
-    fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
+    fn with_stamp(&mut self, job: Arc<Job>) -> Arc<Job> {
         let Schedule::Every(every) = &job.schedule else { return job };
-        let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
+        let file = stamp::read(&stamp::directory(&self.mode.paths).join(&job.name));
+        let known = self.periods.entry(job.origin.source.clone()).or_default();
+        known.push((job.name.clone(), file));
         let stored =
             self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
         // ratd may have died between the run and its stamp.
@@ -626,10 +657,6 @@ impl Clerk {
                 let again = Some(*now + TRY_AGAIN);
                 let waiting = Waiting { timed: again, batch: again };
                 self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
-            }
-            Command::Stamp { ident, date } => {
-                // Without a store the file alone keeps the job from being run again.
-                let _ = stamp::write(&stamp::path(&self.mode.paths, ident), *date);
             }
             _ => {}
         }

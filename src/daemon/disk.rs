@@ -87,6 +87,8 @@ pub enum Answer {
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The stamp of a period job says this now.
+    Stamped { name: String, done: Option<chrono::NaiveDate> },
     /// The store works, or why it does not.
     Health { trouble: Option<String> },
     /// Something that the operator should read.

@@ -35,10 +35,10 @@ pub struct Options {
     #[arg(long, value_name = "LOAD", value_parser = hundredths)]
     pub batch_load: Option<u32>,
     /// Start batch jobs no closer together than this
-    #[arg(long, value_name = "TIME", value_parser = length, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::named, default_value = "60s")]
     pub batch_interval: TimeDelta,
     /// Do not start an at-job later than this after it was due, unless it has a deadline of its own
-    #[arg(long, value_name = "TIME", value_parser = length)]
+    #[arg(long, value_name = "TIME", value_parser = duration::named)]
     pub at_deadline: Option<TimeDelta>,
     /// Run the jobs of this crontab
     #[arg(value_name = "FILE")]
@@ -107,10 +107,6 @@ impl Options {
         let limits = Limits { parallel: self.at_parallel, load, interval: self.batch_interval };
         AtJobs { limits, deadline: self.at_deadline }
     }
-}
-
-fn length(text: &str) -> Result<TimeDelta, String> {
-    duration::parse(text).ok_or_else(|| "a time is written like 90s, 5m, 2h30m or 1d".to_owned())
 }
 
 /// A load average, in hundredths.

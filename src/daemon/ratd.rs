@@ -25,16 +25,17 @@ use crate::daemon::state::State;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Loudness, Syslog, Weight};
+use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
 use crate::plan::job::Recipe;
 use crate::plan::manner::Ends;
-use crate::plan::run::{Mailer, Order, Outcome, Report, Run};
+use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
-use crate::session::report;
+use crate::session::{report, stamp};
 use crate::sys::host;
 
 const LISTENER: Token = Token(1);
@@ -149,9 +150,9 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
-                Action::Start { run, recipe } => {
+                Action::Start { run, recipe, once } => {
                     started = true;
-                    self.start(now.wall, run, recipe);
+                    self.start(now.wall, run, recipe, once);
                 }
                 Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
@@ -189,11 +190,15 @@ impl Ratd {
         }
     }
 
-    /// Orders a run.
-    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    /// Orders a run; of a period job the one of its period.
+    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
-        let order = self.order_of(run, recipe);
+        let stamp = once.map(|once| {
+            let file = stamp::directory(&self.mode.paths).join(&run.name);
+            Stamp { file: Text(file.into_os_string().into_vec()), once }
+        });
+        let order = Order { stamp, ..self.order_of(run, recipe) };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
@@ -219,6 +224,7 @@ impl Ratd {
         Order {
             run,
             recipe,
+            stamp: None,
             keep_output: KEEP_OUTPUT,
             echo: self.mode.file.is_some(),
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
@@ -355,6 +361,9 @@ impl Ratd {
                     self.give_up_by_hand(now, client, run, why)
                 }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Stamped { name, done } => {
+                    self.decide(now, Event::Stamped { name, done });
+                }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
             }

@@ -69,6 +69,7 @@ pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome, is_told: bool) {
             }
             tracing::info!("{}: {text}", run.owner);
         }
+        Outcome::LeftToAnother(_) => tracing::info!("{}: {text}", run.owner),
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
             syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
             tracing::error!("{}: {text}", run.owner);
@@ -81,7 +82,9 @@ pub fn outcome_in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with status {status}"),
         Outcome::Killed(signal) => format!("was killed by signal {signal}"),
-        Outcome::NotStarted(why) => format!("was not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => {
+            format!("was not started: {why}")
+        }
         Outcome::Lost(why) => format!("is lost: {why}"),
     }
 }

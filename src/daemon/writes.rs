@@ -12,7 +12,6 @@ use crate::daemon::options::Mode;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Recipe;
 use crate::plan::run::{Outcome, Report, Run, RunId};
-use crate::spool::stamp;
 use crate::store::error::Error;
 use crate::store::queue::Claimed;
 use crate::store::{Change, Store};
@@ -101,10 +100,8 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
-            change.mark_done(ident, *date)?;
-            // The store's date counts as well: a stamp that cannot be written is no reason to run twice.
-            let _ = stamp::write(&stamp::path(&mode.paths, ident), *date);
-            Ok(Written::Nothing)
+            // The session wrote its stamp, if it could be written: the store's date counts as well.
+            change.mark_done(ident, *date).map(|()| Written::Nothing)
         }
         _ => Ok(Written::Nothing),
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Recipe};
 use crate::plan::manner::Manner;
@@ -74,6 +75,8 @@ pub enum Outcome {
     Killed(i32),
     /// The command was never started, and why.
     NotStarted(String),
+    /// Another anacron does the job, or has done it, and which of both.
+    LeftToAnother(String),
     /// It may or may not have run; nobody can know any more, and why.
     Lost(String),
 }
@@ -85,6 +88,8 @@ pub struct Order {
     pub run: Run,
     /// What to run and how.
     pub recipe: Recipe,
+    /// The stamp that a period job is run under.
+    pub stamp: Option<Stamp>,
     /// How many bytes of output are kept: a quarter from the start, the rest from the end.
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
@@ -102,6 +107,15 @@ pub struct Order {
     /// The run is over, and this is how: nothing is run, its owner is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Box<Report>>,
+}
+
+/// The stamp of a period job: whoever runs the job holds its lock meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The file.
+    pub file: Text,
+    /// What it has to leave owed, and will say.
+    pub once: Once,
 }
 
 /// The program that takes mail, called as sendmail is.

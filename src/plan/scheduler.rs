@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
-use crate::plan::catch_up::{self, Every};
+use crate::plan::catch_up::{self, Every, Once};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -36,14 +36,16 @@ pub enum Event {
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
+    /// The period job of this name was last done then, by whomever.
+    Stamped { name: String, done: Option<NaiveDate> },
 }
 
 /// What the scheduler answers.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Most actions are starts, and few are held at once.
 pub enum Action {
-    /// Start this run now.
-    Start { run: Run, recipe: Recipe },
+    /// Start this run now; if it is the one run of a period, unless another was first.
+    Start { run: Run, recipe: Recipe, once: Option<Once> },
     /// Claim up to `limit` at-jobs of this kind that are due, and number their runs from `first` on.
     Claim { kind: at_queue::QueueKind, first: RunId, limit: u32 },
     /// Tell the load average of the last minute, at once: a batch job is due.
@@ -73,6 +75,9 @@ const SECONDS_LATE: TimeDelta = TimeDelta::seconds(5);
 
 /// A period job that could not be started is tried again after this.
 const TRY_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// One that another anacron has is looked at again after this, unless its stamp is written before.
+const LEFT_ALONE: TimeDelta = TimeDelta::hours(1);
 
 /// All jobs but those of the at queue, which stay in the store until they are due.
 #[derive(Debug)]
@@ -174,6 +179,7 @@ impl Scheduler {
             }
             Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+            Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
         }
         let step = self.queue.step(now.wall);
         self.attend_queue(step, &mut actions);
@@ -217,6 +223,12 @@ impl Scheduler {
         }
         let run = self.run_of(now, &job, now, Trigger::Manual);
         Ok((run, job.recipe.clone()))
+    }
+
+    /// Of a period job that somebody wants now: the run that is then done for its period.
+    pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
+        let (table, line) = self.periods.get(id).copied()?;
+        once(&self.tables[table].jobs[line], now, true)
     }
 
     fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
@@ -333,7 +345,8 @@ impl Scheduler {
             return;
         }
         let run = self.run_of(now, job, due, trigger);
-        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+        let once = once(job, now, false);
+        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
     }
 
     /// A new run of a job, which counts as running from here on.
@@ -488,7 +501,7 @@ impl Scheduler {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
             self.note_start(run.id, run.job.clone(), now);
-            actions.push(Action::Start { run, recipe });
+            actions.push(Action::Start { run, recipe, once: None });
         }
     }
 
@@ -498,8 +511,13 @@ impl Scheduler {
         let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
         let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
-        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            let again = now + TRY_AGAIN;
+        let pause = match outcome {
+            Outcome::Exited(_) | Outcome::Killed(_) => None,
+            Outcome::NotStarted(_) | Outcome::Lost(_) => Some(TRY_AGAIN),
+            Outcome::LeftToAnother(_) => Some(LEFT_ALONE),
+        };
+        if let Some(pause) = pause {
+            let again = now + pause;
             let at = outside_hours(&job, again).unwrap_or(again);
             // One that somebody asked for may not be due for days; one that is due has waited out its delay.
             let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
@@ -514,6 +532,26 @@ impl Scheduler {
         self.tables[table].jobs[line] = done.clone();
         self.push(table, line, self.first_due(now, &done));
         actions.push(Action::Stamp { job: done, date });
+    }
+
+    /// What the stamp of a period job says counts, whoever wrote it.
+    fn note_stamp(&mut self, now: Timestamp, name: &str, done: Option<NaiveDate>) {
+        let is_it = |place: &&(usize, usize)| self.tables[place.0].jobs[place.1].name == name;
+        let Some((table, line)) = self.periods.values().find(is_it).copied() else { return };
+        let job = self.tables[table].jobs[line].clone();
+        let Schedule::Every(every) = &job.schedule else { return };
+        if every.done == done {
+            return;
+        }
+        let every = Every { done, ..every.clone() };
+        let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        self.tables[table].jobs[line] = job.clone();
+        // One that runs is planned again at its end.
+        let due = self.first_due(now, &job);
+        let before = self.tables[table].next();
+        self.tables[table].turns.retain(|turn| turn.0.line != line);
+        self.note_next(table, before);
+        self.push(table, line, due);
     }
 }
 
@@ -543,6 +581,16 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
 /// Whether what came due in a delay is started once, and after a long one not at all, as by busybox's cron.
 fn is_walked(schedule: &Schedule) -> bool {
     matches!(schedule, Schedule::Calendar(calendar) if calendar.is_by_the_clock())
+}
+
+/// Of a period job, the run that is done for the period.
+fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
+    match &job.schedule {
+        Schedule::Every(every) => {
+            Some(Once { period: every.period, date: reading(&*job.zone, now).date(), forced })
+        }
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
+    }
 }
 
 /// The next opening of a period job's hours, if they do not contain `now`.

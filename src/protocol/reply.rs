@@ -127,7 +127,9 @@ impl From<Option<&Outcome>> for End {
             None => return End::default(),
             Some(Outcome::Exited(status)) => ("exited", Some(*status), None, None),
             Some(Outcome::Killed(signal)) => ("killed", None, Some(*signal), None),
-            Some(Outcome::NotStarted(why)) => ("not-started", None, None, Some(why.clone())),
+            Some(Outcome::NotStarted(why) | Outcome::LeftToAnother(why)) => {
+                ("not-started", None, None, Some(why.clone()))
+            }
             Some(Outcome::Lost(why)) => ("lost", None, None, Some(why.clone())),
         };
         End { outcome: Some(word.to_owned()), status, signal, why }

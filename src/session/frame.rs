@@ -170,6 +170,7 @@ mod tests {
                 quiet: false,
                 mailing: Mailing::default(),
             },
+            stamp: None,
             keep_output: 100,
             echo: false,
             mailer: Mailer { program: None, patience: 60 },

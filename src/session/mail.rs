@@ -14,10 +14,14 @@ use crate::session::output::append_line;
 /// A mail that is ready to be handed to the mailer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
+    /// Which cron's it looks like.
+    pub letter: Letter,
     /// What the mailer is called with, all of it safe on a command line.
     pub arguments: Vec<String>,
     /// Header and body.
     pub message: Vec<u8>,
+    /// How many bytes of output it tells of.
+    pub output: usize,
     /// What is odd about it, for the log.
     pub warning: Option<Unsafe>,
 }
@@ -80,7 +84,9 @@ impl Told<'_> {
             }
         };
         self.add_body(&mut message);
-        Ok(Some(Mail { arguments: self.arguments(&recipients, sender), message, warning }))
+        let arguments = self.arguments(&recipients, sender);
+        let output = self.report.output.0.len();
+        Ok(Some(Mail { letter: self.letter(), arguments, message, output, warning }))
     }
 
     /// Only crontabs have a dialect.
@@ -127,6 +133,7 @@ impl Told<'_> {
             (None, Kind::At) => Text::from(owner.as_str()),
             (None, Kind::Entry | Kind::SystemEntry | Kind::Period) => {
                 match self.environment.assigned("MAILTO") {
+                    _ if self.has_no_mail_output() => return Ok(None),
                     Some(to) => self.expanded(to),
                     None if self.shown => return Ok(None),
                     None => Text::from(owner.as_str()),
@@ -138,6 +145,12 @@ impl Told<'_> {
         let safe: Option<Vec<&str>> = named.iter().map(|one| safe_address(one)).collect();
         let Some(safe) = safe else { return Err(Unsafe { address: asked }) };
         Ok((!safe.is_empty()).then(|| safe.join(",")))
+    }
+
+    /// A name of cronie's anacron.
+    fn has_no_mail_output(&self) -> bool {
+        let is_period = self.recipe.kind == Kind::Period;
+        is_period && self.environment.assigned("NO_MAIL_OUTPUT").is_some()
     }
 
     /// Who the mail is from; a `MAILFROM` that cannot be used loses no mail.
@@ -348,7 +361,7 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with status {status}"),
         Outcome::Killed(signal) => format!("killed by signal {signal}"),
-        Outcome::NotStarted(why) => format!("not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => format!("not started: {why}"),
         Outcome::Lost(why) => format!("lost: {why}"),
     }
 }

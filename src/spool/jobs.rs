@@ -251,16 +251,12 @@ pub fn of_anacrontab(
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let job = |line: anacrontab::Line| {
         let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
+        let hours = line.window();
         Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
-            schedule: Schedule::Every(Every {
-                period: line.period,
-                delay,
-                hours: line.hours,
-                done: None,
-            }),
+            schedule: Schedule::Every(Every { period: line.period, delay, hours, done: None }),
             written: line.written,
             zone: zone.clone(),
             // It is part of the schedule, and begins only when the job may start.

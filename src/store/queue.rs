@@ -392,7 +392,10 @@ pub(super) fn end(
 ) -> rusqlite::Result<()> {
     let state = match outcome {
         Outcome::Exited(0) => "done",
-        Outcome::Exited(_) | Outcome::Killed(_) | Outcome::NotStarted(_) => "failed",
+        Outcome::Exited(_)
+        | Outcome::Killed(_)
+        | Outcome::NotStarted(_)
+        | Outcome::LeftToAnother(_) => "failed",
         Outcome::Lost(_) => "lost",
     };
     connection

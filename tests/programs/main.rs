@@ -2,6 +2,7 @@
 //! for is a line that ratd writes, the end of a process, or a job that opens a FIFO.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+mod anacron;
 mod at;
 mod bench;
 mod catch_up;
