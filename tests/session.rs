@@ -836,6 +836,16 @@ fn a_job_that_there_is_no_process_for_waits_and_is_not_lost() {
         assert!(line.ends_with(expected), "{line}");
         assert!(matches!(report::read(&bench.path(waits)), Ok(Found::Alive(_))));
     }
+    // Who asks for the end of one that waits has it at once.
+    let ended = order(Kind::Entry, "exit 6");
+    bench.send(&ended);
+    let line = next_whole_line(&log);
+    let session = line.split_once('[').unwrap().1.split_once(']').unwrap().0;
+    kill(Pid::from_raw(session.parse().unwrap()), Signal::SIGTERM).unwrap();
+    match bench.report(&ended).outcome {
+        Outcome::NotStarted(why) if why.ends_with("it was not to wait any longer") => {}
+        other => panic!("{other:?}"),
+    }
     std::fs::write(&meeting, "go\n").unwrap();
     assert_eq!(bench.report(&first).outcome, Outcome::Exited(3));
     assert_eq!(bench.report(&entry).outcome, Outcome::Exited(4));

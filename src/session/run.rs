@@ -219,7 +219,7 @@ impl Session {
             .map_err(Outcome::NotStarted)?;
         let ends = ends_of_children()
             .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
-        let started = self.start(&prepared);
+        let started = self.start(&prepared, &ends);
         if let Some(pam) = &self.pam {
             pam.lift_limits();
         }
@@ -301,7 +301,7 @@ impl Session {
 
     /// Starts the job. A user who may have no more processes, and a machine that can have none, have the job wait: it
     /// is not lost.
-    fn start(&mut self, prepared: &Prepared) -> Result<Started, String> {
+    fn start(&mut self, prepared: &Prepared, ends: &SignalFd) -> Result<Started, String> {
         let (until, mut pause) = (uptime() + WITHOUT_PROCESS, FIRST_PAUSE);
         loop {
             let why = match prepared.start() {
@@ -326,7 +326,9 @@ impl Session {
                     &format!("{why}; it waits"),
                 );
             }
-            std::thread::sleep(pause);
+            if is_to_end(ends, pause).map_err(|error| error.to_string())? {
+                return Err(format!("{why}, and it was not to wait any longer"));
+            }
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
@@ -336,7 +338,7 @@ impl Session {
         if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
             return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
         }
-        if self.order.recipe.quiet {
+        if self.order.recipe.quiet || self.is_alone {
             return;
         }
         let log = Path::new(OsStr::from_bytes(&self.order.log.0));
@@ -410,7 +412,8 @@ impl Session {
     /// What follows when nobody waits for it any more: mail, and PAM's end.
     fn end(mut self, report: &Report, mail: Option<Addressed>) {
         let began = matches!(report.outcome, Outcome::Exited(_) | Outcome::Killed(_));
-        if self.order.manner.ends == Ends::Command && began && !self.order.recipe.quiet {
+        let is_told = self.order.recipe.kind != Kind::Period && !self.order.recipe.quiet;
+        if self.order.manner.ends == Ends::Command && began && is_told {
             let command = self.shown().to_vec();
             self.log.cron(Weight::Info, &self.order.run.owner, "CMDEND", &command);
         }
@@ -552,6 +555,24 @@ impl Session {
 /// Whether that may be otherwise in a moment.
 fn is_for_now(errno: Errno) -> bool {
     matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
+}
+
+/// Lets so much time pass; whether the session is asked to end the job before it does.
+fn is_to_end(ends: &SignalFd, pause: Duration) -> io::Result<bool> {
+    // What is heard of children that could not become the job is no news.
+    let until = uptime() + pause;
+    loop {
+        while let Some(heard) = ends.read_signal()? {
+            if heard.ssi_signo == Signal::SIGTERM as u32 {
+                return Ok(true);
+            }
+        }
+        let left = until.saturating_sub(uptime());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        wait(None, Some(ends), PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))?;
+    }
 }
 
 /// Signals the job's process group, which its main process leads.
