@@ -28,7 +28,7 @@ use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::Recipe;
+use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::manner::Ends;
 use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
@@ -318,36 +318,14 @@ impl Ratd {
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
-                    let who = say::who(&source, &self.mode.paths);
-                    say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
-                    say::complain(&mut self.syslog, who, &problems);
-                    self.state.problems.insert(source.clone(), problems);
-                    self.decide(now, Event::Loaded { source, jobs });
+                    self.load(now, source, jobs, problems);
                 }
-                Answer::Kept { source, problems } => {
-                    // It is tried at every look, and complained of once.
-                    if self.state.problems.get(&source) != Some(&problems) {
-                        let who = say::who(&source, &self.mode.paths);
-                        say::complain(&mut self.syslog, who, &problems);
-                    }
-                    self.state.problems.insert(source, problems);
-                }
+                Answer::Kept { source, problems } => self.keep(source, problems),
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
                 }
-                Answer::Gone { source, problems } => {
-                    // A link that is not to be followed is tried at every look, and complained of once.
-                    if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
-                        let who = say::who(&source, &self.mode.paths);
-                        say::gone(&mut self.syslog, who, &source, &problems);
-                    }
-                    self.state.problems.remove(&source);
-                    if !problems.is_empty() {
-                        self.state.problems.insert(source.clone(), problems);
-                    }
-                    self.decide(now, Event::Gone { source });
-                }
+                Answer::Gone { source, problems } => self.unload(now, source, problems),
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
                 Answer::Queued { waiting } => self.decide(now, Event::Queued { waiting }),
                 Answer::Claimed { runs, waiting } => {
@@ -377,6 +355,38 @@ impl Ratd {
             tracing::warn!("the disk does not keep up: {dropped} rows of the history were dropped");
         }
         Ok(())
+    }
+
+    /// A crontab was read.
+    fn load(&mut self, now: &Now, source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>) {
+        let who = say::who(&source, &self.mode.paths);
+        say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
+        say::complain(&mut self.syslog, who, &problems);
+        self.state.problems.insert(source.clone(), problems);
+        self.decide(now, Event::Loaded { source, jobs });
+    }
+
+    /// A crontab could not be read. It is tried at every look, and complained of once.
+    fn keep(&mut self, source: Source, problems: Vec<String>) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::complain(&mut self.syslog, who, &problems);
+        }
+        self.state.problems.insert(source, problems);
+    }
+
+    /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
+    /// of once.
+    fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
+        if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::gone(&mut self.syslog, who, &source, &problems);
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source.clone(), problems);
+        }
+        self.decide(now, Event::Gone { source });
     }
 
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {

@@ -336,6 +336,12 @@ impl Session {
         if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
             return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
         }
+        if self.order.recipe.kind == Kind::Period {
+            if refused.is_none() {
+                self.explain("started");
+            }
+            return;
+        }
         if self.order.recipe.quiet {
             return;
         }
