@@ -66,6 +66,8 @@ pub enum Answer {
     Kept { source: Source, problems: Vec<String> },
     /// A crontab is gone.
     Gone { source: Source, problems: Vec<String> },
+    /// The spool was looked at, and nobody is to be replied to.
+    Looked,
     /// Everything was read once.
     Ready { after_boot: bool },
     /// When the earliest at-job is due.

@@ -22,6 +22,7 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Syslog, Weight};
 use crate::plan::civil::Timestamp;
@@ -63,6 +64,7 @@ pub struct Ratd {
     pub runs: nix::sys::inotify::WatchDescriptor,
     pub syslog: Syslog,
     pub starter: Starter,
+    pub notify: Notify,
     pub crash: Crash,
     pub state: State,
 }
@@ -84,6 +86,7 @@ impl Ratd {
         self.runner.watch(&self.wait, FORK_SERVER)?;
         loop {
             let (now, ready) = self.wait.next(self.next_wakeup()?)?;
+            self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
             self.revive(&now);
@@ -92,12 +95,17 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.state.ready {
+                let (count, running) = (self.scheduler.count(), self.state.running.len());
+                self.notify.status(count, running, self.scheduler.next_wakeup());
+            }
         }
     }
 
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
-        let due = [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
+        let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
+        let due = due.into_iter().flatten().min();
         if !self.connections.is_deaf() {
             return Ok(due);
         }
@@ -120,7 +128,7 @@ impl Ratd {
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
             LISTENER => self.connections.accept(&self.wait),
-            SIGNALS => return self.obey(),
+            SIGNALS => return self.obey(now),
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
             FORK_SERVER => self.hear(now, ready),
@@ -205,14 +213,17 @@ impl Ratd {
         self.disk.must(Command::Refused { run, at: now, why });
     }
 
-    fn obey(&mut self) -> io::Result<Life> {
+    fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
                     self.farewell();
                     return Ok(Life::Ends);
                 }
-                Ok(Signal::SIGHUP) => self.disk.look(),
+                Ok(Signal::SIGHUP) => {
+                    self.notify.reloading(now);
+                    self.disk.look();
+                }
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
                 // That it died is noticed by its socket; here it is only buried.
                 Ok(Signal::SIGCHLD) => Runner::bury(),
@@ -223,6 +234,7 @@ impl Ratd {
     }
 
     fn farewell(&mut self) {
+        self.notify.stopping();
         self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
         say::farewell(&self.mode, &self.state);
     }
@@ -300,6 +312,7 @@ impl Ratd {
                     }
                     self.decide(now, Event::Gone { source });
                 }
+                Answer::Looked => self.notify.looked(),
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
                 Answer::Queued { next } => self.decide(now, Event::Queued { next }),
                 Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
@@ -323,6 +336,7 @@ impl Ratd {
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
         self.decide(now, Event::Ready { after_boot });
+        self.notify.ready();
         self.starter.ready()
     }
 

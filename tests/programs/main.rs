@@ -13,3 +13,4 @@ mod idle;
 mod protocol;
 mod single;
 mod system;
+mod systemd;
