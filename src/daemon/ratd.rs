@@ -187,7 +187,7 @@ impl Ratd {
                 Kind::At => run.name.as_bytes(),
                 Kind::Entry | Kind::SystemEntry | Kind::Period => &recipe.command.0,
             };
-            self.syslog.cron(Weight::Info, &run.owner, "CMD", shown);
+            say::started(&mut self.syslog, &run, shown);
         }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();

@@ -46,21 +46,40 @@ fn complain(syslog: &mut Syslog, problems: &[String]) {
     }
 }
 
+/// A run begins; as much of what it does is shown as its owner does not mind.
+pub fn started(syslog: &mut Syslog, run: &Run, shown: &[u8]) {
+    syslog.cron_with(Weight::Info, &run.owner, "CMD", shown, &fields("start", run));
+}
+
+/// By what `journalctl` finds the entries of a run.
+fn fields(event: &str, run: &Run) -> Vec<(&'static str, String)> {
+    vec![
+        ("RAT_EVENT", event.to_owned()),
+        ("RAT_JOB", run.name.clone()),
+        ("RAT_JOB_ID", run.job.0.clone()),
+        ("RAT_OWNER", run.owner.clone()),
+        ("RAT_RUN_ID", run.id.to_string()),
+        ("RAT_DUE", run.due.to_rfc3339()),
+    ]
+}
+
 /// A run is over.
 pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome) {
     let how = outcome_in_words(outcome);
     let text = format!("{} run {}: {how}", run.name, run.id);
+    let mut fields = fields("finish", run);
     match outcome {
-        Outcome::Exited(0) => {
-            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
-            tracing::info!("{}: {text}", run.owner);
-        }
+        Outcome::Exited(status) => fields.push(("RAT_EXIT", status.to_string())),
+        Outcome::Killed(signal) => fields.push(("RAT_SIGNAL", signal.to_string())),
+        Outcome::NotStarted(_) | Outcome::Lost(_) => {}
+    }
+    match outcome {
         Outcome::Exited(_) | Outcome::Killed(_) => {
-            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
+            syslog.cron_with(Weight::Info, &run.owner, "CMDEND", text.as_bytes(), &fields);
             tracing::info!("{}: {text}", run.owner);
         }
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
-            syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
+            syslog.cron_with(Weight::Error, &run.owner, "ERROR", text.as_bytes(), &fields);
             tracing::error!("{}: {text}", run.owner);
         }
     }
