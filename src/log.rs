@@ -1,21 +1,23 @@
 //! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Where classic cron lines go. Cheap to make; connects anew when the logger was restarted.
 #[derive(Debug)]
 pub struct Syslog {
     path: PathBuf,
-    ident: &'static str,
+    ident: Cow<'static, str>,
+    pid: u32,
     socket: Option<UnixDatagram>,
 }
 
@@ -40,30 +42,37 @@ const CRON: u8 = 9;
 
 impl Syslog {
     /// A writer to the socket at `path` (/dev/log) that calls itself `ident`.
-    pub fn new(path: &Path, ident: &'static str) -> Syslog {
-        Syslog { path: path.to_owned(), ident, socket: None }
+    pub fn new(path: &Path, ident: Cow<'static, str>) -> Syslog {
+        Syslog { path: path.to_owned(), ident, pid: std::process::id(), socket: None }
+    }
+
+    /// The same, in the name of another process.
+    pub fn of_process(self, pid: u32) -> Syslog {
+        Syslog { pid, ..self }
     }
 
     /// Logs `(WHO) EVENT (DETAIL)` as cron does, at once or not at all: a logger that does not read holds nobody up.
     pub fn cron(&mut self, weight: Weight, who: &str, event: &str, detail: &[u8]) {
-        self.cron_with(weight, who, event, detail, &[]);
+        self.line(weight, &entry(who, event, detail));
     }
 
     /// The same, and where the log is systemd's journal with these fields, by which it can be searched.
-    pub fn cron_with(
+    pub fn with_fields(
         &mut self,
         weight: Weight,
-        who: &str,
-        event: &str,
-        detail: &[u8],
+        line: (&str, &str, &[u8]),
         fields: &[(&str, String)],
     ) {
-        let cut = &detail[..detail.len().min(LONGEST_DETAIL)];
-        let (who, detail) = (visible(who.as_bytes()), visible(cut));
-        let text = format!("({who}) {event} ({detail})");
-        if fields.is_empty() || self.journal(weight, &text, fields).is_err() {
+        let (who, event, detail) = line;
+        let text = entry(who, event, detail);
+        if self.journal(weight, &text, fields).is_err() {
             self.line(weight, &text);
         }
+    }
+
+    /// Logs `(WHO) EVENT (DETAIL): why`.
+    pub fn trouble(&mut self, who: &str, event: &str, detail: &[u8], why: &str) {
+        self.line(Weight::Error, &format!("{}: {why}", entry(who, event, detail)));
     }
 
     /// Straight to the journal, if that is what /dev/log leads to.
@@ -74,17 +83,17 @@ impl Syslog {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         socket.connect(std::fs::canonicalize(&self.path)?.with_file_name("socket"))?;
-        socket.send(&self.entry(weight, text, fields)).map(drop)
+        socket.send(&self.with_own_fields(weight, text, fields)).map(drop)
     }
 
     /// An entry as systemd-journald reads it (systemd.io/JOURNAL_NATIVE_PROTOCOL).
-    fn entry(&self, weight: Weight, text: &str, fields: &[(&str, String)]) -> Vec<u8> {
+    fn with_own_fields(&self, weight: Weight, text: &str, fields: &[(&str, String)]) -> Vec<u8> {
         let own = [
             ("MESSAGE", text.to_owned()),
             ("PRIORITY", weight.severity().to_string()),
             ("SYSLOG_FACILITY", CRON.to_string()),
-            ("SYSLOG_IDENTIFIER", self.ident.to_owned()),
-            ("SYSLOG_PID", std::process::id().to_string()),
+            ("SYSLOG_IDENTIFIER", self.ident.to_string()),
+            ("SYSLOG_PID", self.pid.to_string()),
         ];
         let mut entry = Vec::new();
         for (name, value) in own.iter().chain(fields) {
@@ -99,8 +108,7 @@ impl Syslog {
 
     fn line(&mut self, weight: Weight, text: &str) {
         let priority = CRON << 3 | weight.severity();
-        let pid = std::process::id();
-        let line = format!("<{priority}>{}[{pid}]: {text}", self.ident);
+        let line = format!("<{priority}>{}[{}]: {text}", self.ident, self.pid);
         if self.send(line.as_bytes()).is_err() {
             self.socket = None;
             let _ = self.send(line.as_bytes());
@@ -121,6 +129,11 @@ impl Syslog {
         self.socket = Some(socket);
         Ok(())
     }
+}
+
+fn entry(who: &str, event: &str, detail: &[u8]) -> String {
+    let cut = &detail[..detail.len().min(LONGEST_DETAIL)];
+    format!("({}) {event} ({})", visible(who.as_bytes()), visible(cut))
 }
 
 /// More of a command than this is no help in a log, and syslog would refuse the line.
@@ -175,23 +188,49 @@ impl Write for OnStderr {
     }
 }
 
+/// How much of tracing's events is said, which can be changed while it is being said.
+#[derive(Debug)]
+pub struct Loudness {
+    handle: reload::Handle<LevelFilter, Registry>,
+    usual: LevelFilter,
+    is_usual: bool,
+}
+
+impl Loudness {
+    fn of(level: LevelFilter) -> (reload::Layer<LevelFilter, Registry>, Loudness) {
+        let (filter, handle) = reload::Layer::new(level);
+        (filter, Loudness { handle, usual: level, is_usual: true })
+    }
+
+    /// Says everything, or as much as usual again.
+    pub fn toggle(&mut self) {
+        self.is_usual = !self.is_usual;
+        let level = if self.is_usual { self.usual } else { LevelFilter::DEBUG };
+        // It is refused only when nothing is said any more.
+        let _ = self.handle.reload(level);
+        tracing::info!("debugging is {}", if self.is_usual { "off" } else { "on" });
+    }
+}
+
 /// Turns tracing's events into lines on standard error; called once, by the program.
-pub fn to_stderr(level: LevelFilter) {
+pub fn to_stderr(level: LevelFilter) -> Loudness {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
         .without_time();
     // A second call would be refused; the first one holds.
-    let _ = tracing_subscriber::registry().with(level).with(lines).try_init();
+    let (filter, loudness) = Loudness::of(level);
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    loudness
 }
 
 /// Turns tracing's events into lines of syslog, and those that matter into lines on standard error as well, for as
 /// long as that leads to whoever started the daemon; called once, by the program.
-pub fn to_syslog(path: &Path, level: LevelFilter) {
+pub fn to_syslog(path: &Path, level: LevelFilter) -> Loudness {
     let path = path.to_owned();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || Lines(Syslog::new(&path, "ratd")))
+        .with_writer(move || Lines(Syslog::new(&path, "ratd".into())))
         .with_ansi(false)
         .with_target(false)
         .without_time();
@@ -201,7 +240,9 @@ pub fn to_syslog(path: &Path, level: LevelFilter) {
         .with_target(false)
         .without_time()
         .with_filter(LevelFilter::WARN);
-    let _ = tracing_subscriber::registry().with(level).with(lines).with(trouble).try_init();
+    let (filter, loudness) = Loudness::of(level);
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(trouble).try_init();
+    loudness
 }
 
 /// Takes each event as one line.
@@ -225,7 +266,11 @@ mod tests {
     #[test]
     fn a_field_of_the_journal_cannot_end_itself() {
         let fields = [("RAT_JOB", "a\nPRIORITY=0".to_owned())];
-        let entry = Syslog::new("/dev/log".as_ref(), "CRON").entry(Weight::Info, "text", &fields);
+        let entry = Syslog::new("/dev/log".as_ref(), "CRON".into()).with_own_fields(
+            Weight::Info,
+            "text",
+            &fields,
+        );
         let begins = b"MESSAGE\n\x04\0\0\0\0\0\0\0text\nPRIORITY\n\x01\0\0\0\0\0\0\x006\n";
         assert_eq!(&entry[..begins.len()], begins);
         assert!(entry.ends_with(b"RAT_JOB\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n"));

@@ -22,7 +22,7 @@ const PROGRAMS: &[Programs] = &[
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "status", "next", "check", "explain"],
+        verbs: &["list", "history", "status", "next", "run", "check", "explain"],
     },
 ];
 

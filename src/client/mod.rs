@@ -15,6 +15,7 @@ pub mod output;
 pub mod queue;
 pub mod rat;
 pub mod reading;
+pub mod run;
 pub mod status;
 pub mod surroundings;
 pub mod table;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, list, next, status};
+use crate::client::{check, explain, history, list, next, run, status};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Verb {
     Status(status::Args),
     /// Show what is due when
     Next(next::Args),
+    /// Run a job now, as its schedule would
+    Run(run::Args),
     /// Show what is wrong, or perhaps not as meant, in crontabs
     Check(check::Args),
     /// Say a schedule in words
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
             status::main(&status::Args { root: args.root.clone().or(root), ..args })
         }
         Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
+        Verb::Run(args) => run::main(&run::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
         Verb::Explain(args) => explain::main(args),
     }

@@ -33,6 +33,7 @@ use crate::spool::{self, Spool, stamp};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::runs::Filter;
+use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
 const GATHERED: usize = 256;
@@ -179,10 +180,8 @@ impl Clerk {
         if self.mode.file.is_some() {
             return true;
         }
-        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
-            return true;
-        };
-        let boot = boot.trim();
+        let boot = host::boot();
+        let boot = boot.as_str();
         // In the run directory as well, which lasts as long as the boot: the store may not be usable.
         let mark = self.mode.paths.run.join("boot");
         let is_marked = std::fs::read_to_string(&mark).is_ok_and(|known| known == boot);
@@ -233,8 +232,13 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::Tell { client, run, outcome } => {
+                let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
+                self.answers.give(Answer::Reply { client, reply });
+            }
             // These are writes, and never come here.
             Command::Claim { .. }
+            | Command::Order { .. }
             | Command::Begun { .. }
             | Command::Refused { .. }
             | Command::Collect { .. }
@@ -529,6 +533,10 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
                 Written::Claimed(runs) => claimed = Some(runs),
+                Written::Ordered(client, run, recipe) => {
+                    self.crash.at(Place::AfterClaimCommit);
+                    self.answers.give(Answer::Ordered { client, run, recipe });
+                }
                 Written::Stored(run) => {
                     self.unstored.remove(&run);
                     self.crash.at(Place::AfterStore);
@@ -567,6 +575,10 @@ impl Clerk {
         match command {
             Command::Ask { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
+            }
+            Command::Order { client, run, .. } => {
+                let (client, run, why) = (*client, run.id, why.to_owned());
+                self.answers.give(Answer::Unordered { client, run, why });
             }
             Command::Claim { now, .. } => {
                 let next = Some(*now + TRY_AGAIN);

@@ -275,6 +275,16 @@ impl Connections {
         }
     }
 
+    /// The reply will be long in coming: that the client goes away is to be heard of. It is the next that is.
+    pub fn expect_end(&mut self, client: Client, wait: &Wait) {
+        self.watch_for(client, Some(For::End), wait);
+    }
+
+    /// The client went away while it waited.
+    pub fn forget(&mut self, client: Client) {
+        self.close(client);
+    }
+
     /// Whether a reply is still being written.
     pub fn is_writing(&self, client: Client) -> bool {
         self.open.get(&client).is_some_and(|connection| !connection.reply.is_empty())

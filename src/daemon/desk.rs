@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
 use crate::daemon::connections::Caller;
-use crate::daemon::control::{encode, visible_owner};
+use crate::daemon::control::{encode, may_see, not_found, visible_owner};
 use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
+use crate::plan::run::{Outcome, Run, Usage};
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
@@ -112,6 +113,7 @@ pub fn answer(
     let paths = &mode.paths;
     match request {
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
+        Request::WaitRun(request) => encode(waited(store, caller, &request.run)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
         Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
@@ -160,6 +162,37 @@ fn list_runs(
     };
     let runs = usable(opened(store)?.history(&filter))?;
     Ok(reply::Runs { runs: runs.into_iter().map(told).collect() })
+}
+
+/// A run that does not go on, to somebody who would wait for its end.
+fn waited(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    run: &str,
+) -> Result<reply::Waited, Fault> {
+    let past = match run.parse() {
+        Ok(id) => usable(opened(store)?.past(id))?,
+        Err(_) => None,
+    };
+    let past =
+        past.filter(|past| may_see(caller, &past.run.owner)).ok_or_else(|| not_found(run))?;
+    Ok(reply::Waited { run: told(past) })
+}
+
+/// How a run ended, to those who waited for it; what is not in the store is told as far as it is known.
+pub fn ended(store: Option<&Store>, run: &Run, outcome: Outcome) -> Vec<u8> {
+    let stored = store.and_then(|store| store.past(run.id).ok().flatten());
+    let past = stored.filter(|past| past.outcome.is_some()).unwrap_or_else(|| Past {
+        run: run.clone(),
+        started: None,
+        ended: None,
+        outcome: Some(outcome),
+        usage: Usage::default(),
+        output: Text::default(),
+        only_end: true,
+        output_bytes: 0,
+    });
+    encode(Ok(reply::Waited { run: told(past) }))
 }
 
 fn told(past: Past) -> reply::Run {

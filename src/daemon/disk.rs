@@ -33,6 +33,10 @@ pub enum Command {
     CheckZones,
     /// Claim the at-jobs that are due.
     Claim { first: RunId, limit: u32, now: Timestamp },
+    /// Write down this run, which a client asked for.
+    Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
+    /// Tell a client how this run ended, and what it printed.
+    Tell { client: Client, run: Run, outcome: Outcome },
     /// This run has been ordered.
     Begun { run: Run, at: Timestamp },
     /// This run could not be ordered.
@@ -74,6 +78,10 @@ pub enum Answer {
     Queued { next: Option<Timestamp> },
     /// At-jobs that were claimed.
     Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// A run that a client asked for is written down.
+    Ordered { client: Client, run: Run, recipe: Recipe },
+    /// It cannot be written down, and why.
+    Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
     /// The store works, or why it does not.

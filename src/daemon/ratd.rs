@@ -22,12 +22,14 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
-use crate::log::{Syslog, Weight};
+use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Kind, Recipe};
+use crate::plan::job::Recipe;
+use crate::plan::manner::Ends;
 use crate::plan::run::{Mailer, Order, Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
@@ -62,7 +64,14 @@ pub struct Ratd {
     pub changes: Arc<Inotify>,
     /// The watch on the directory of runs; all others are on crontabs and zones.
     pub runs: nix::sys::inotify::WatchDescriptor,
+    /// What ratd says of itself.
     pub syslog: Syslog,
+    /// What it says of jobs.
+    pub job_log: Syslog,
+    /// What goes along with every order.
+    pub surroundings: Surroundings,
+    /// How much is said.
+    pub loudness: Loudness,
     pub starter: Starter,
     pub notify: Notify,
     pub crash: Crash,
@@ -79,13 +88,17 @@ enum Life {
 impl Ratd {
     /// Waits, decides and does, until ratd is told to stop.
     pub fn run(mut self) -> io::Result<()> {
+        self.syslog.cron(Weight::Info, "CRON", "STARTUP", env!("CARGO_PKG_VERSION").as_bytes());
         self.connections.watch(&self.wait, LISTENER)?;
         self.wait.add(&self.signals, SIGNALS, For::Reading)?;
         self.wait.add(&*self.changes, CHANGES, For::Reading)?;
         self.wait.add(self.disk.descriptor(), DISK, For::Reading)?;
         self.runner.watch(&self.wait, FORK_SERVER)?;
         loop {
-            let (now, ready) = self.wait.next(self.next_wakeup()?)?;
+            let wakeup = self.next_wakeup()?;
+            tracing::debug!("waiting, at most until {wakeup:?}");
+            let (now, ready) = self.wait.next(wakeup)?;
+            tracing::debug!("woke at {}: {ready:?}", now.wall);
             self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
@@ -139,7 +152,7 @@ impl Ratd {
     }
 
     /// Tells the scheduler what happened, and does what it answers.
-    fn decide(&mut self, now: &Now, event: Event) {
+    pub fn decide(&mut self, now: &Now, event: Event) {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
@@ -158,14 +171,14 @@ impl Ratd {
                         job.name,
                         say::instant(since, &*job.zone)
                     );
-                    self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
+                    self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
                 Action::Skipped { job, due } => {
                     self.state.runs_missed += 1;
                     let due = say::instant(due, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
-                    self.syslog.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
+                    self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
                 Action::Stamp { job, date } => {
@@ -179,16 +192,9 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    /// Orders a run.
+    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
         self.state.runs_started += 1;
-        if !recipe.quiet {
-            // An at-job is a script: what it says is its owner's business.
-            let shown = match recipe.kind {
-                Kind::At => run.name.as_bytes(),
-                Kind::Entry | Kind::SystemEntry | Kind::Period => &recipe.command.0,
-            };
-            say::started(&mut self.syslog, &run, shown);
-        }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
         let echo = self.mode.file.is_some();
         let order = Order {
@@ -198,6 +204,9 @@ impl Ratd {
             echo,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
+            manner: self.mode.dialect.manner.clone(),
+            daemon: self.surroundings.variables.clone(),
+            codeset: self.surroundings.codeset.clone(),
         };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
@@ -225,6 +234,7 @@ impl Ratd {
                     self.disk.look();
                 }
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
+                Ok(Signal::SIGUSR2) => self.loudness.toggle(),
                 // That it died is noticed by its socket; here it is only buried.
                 Ok(Signal::SIGCHLD) => Runner::bury(),
                 Ok(_) | Err(_) => {}
@@ -293,19 +303,23 @@ impl Ratd {
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
-                    say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
+                    let who = say::who(&source, &self.mode.paths);
+                    say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
+                    say::complain(&mut self.syslog, who, &problems);
                     self.state.problems.insert(source.clone(), problems);
                     self.decide(now, Event::Loaded { source, jobs });
                 }
                 Answer::Kept { source, problems } => {
                     // It is tried at every look, and complained of once.
                     if self.state.problems.get(&source) != Some(&problems) {
-                        say::kept(&mut self.syslog, &problems);
+                        let who = say::who(&source, &self.mode.paths);
+                        say::complain(&mut self.syslog, who, &problems);
                     }
                     self.state.problems.insert(source, problems);
                 }
                 Answer::Gone { source, problems } => {
-                    say::gone(&mut self.syslog, &source, &problems);
+                    tracing::info!("{} is not used", source.0.display());
+                    say::complain(&mut self.syslog, say::who(&source, &self.mode.paths), &problems);
                     self.state.problems.remove(&source);
                     if !problems.is_empty() {
                         self.state.problems.insert(source.clone(), problems);
@@ -316,6 +330,12 @@ impl Ratd {
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
                 Answer::Queued { next } => self.decide(now, Event::Queued { next }),
                 Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
+                Answer::Ordered { client, run, recipe } => {
+                    self.begin_by_hand(now, client, run, recipe)
+                }
+                Answer::Unordered { client, run, why } => {
+                    self.give_up_by_hand(now, client, run, why)
+                }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
@@ -335,6 +355,11 @@ impl Ratd {
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
+        let about_boot = match after_boot {
+            true => "Running @reboot jobs",
+            false => self.mode.dialect.manner.no_boot.as_ref(),
+        };
+        self.syslog.cron(Weight::Info, "CRON", "INFO", about_boot.as_bytes());
         self.decide(now, Event::Ready { after_boot });
         self.notify.ready();
         self.starter.ready()
@@ -349,7 +374,9 @@ impl Ratd {
     fn finish(&mut self, now: &Now, run: &Run, outcome: Outcome) {
         self.state.running.remove(&run.id);
         self.runner.confirm(run.id);
-        say::ended(&mut self.syslog, run, &outcome);
+        let is_told = self.mode.dialect.manner.ends == Ends::Outcome;
+        say::ended(&mut self.job_log, run, &outcome, is_told);
+        self.tell_waiting(run, &outcome);
         self.decide(now, Event::Ended { run: run.id, outcome });
     }
 
@@ -374,6 +401,9 @@ impl Ratd {
 
     /// A client sent something, or takes more of its reply.
     fn serve(&mut self, now: &Now, client: Client) {
+        if self.forget_waiting(client) {
+            return;
+        }
         if self.connections.is_writing(client) {
             self.connections.write(client, &self.wait);
         } else if let Some(frame) = self.connections.read(client, &self.wait) {
@@ -425,12 +455,15 @@ impl Ratd {
             state: &self.state,
             paths: &self.mode.paths,
         };
+        tracing::debug!("uid {} asks: {request:.200?}", caller.uid);
         match control::route(now.wall, client, caller, request, &known) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
             }
+            control::Route::Run(job) => self.run_by_hand(now, client, &job),
+            control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),
         }
     }
 

@@ -1,5 +1,5 @@
 //! What systemd hands to ratd, and what it wants to be told: sd_listen_fds(3), sd_notify(3), in our own words. All of it
-//! is nothing where no systemd started us. Jobs see none of these variables: the fork server has its own environment.
+//! is nothing where no systemd started us. Jobs see none of these variables.
 
 use std::env;
 use std::os::fd::AsFd;
@@ -15,6 +15,16 @@ use nix::sys::socket::{getsockopt, sockopt};
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
 use crate::sys::process;
+
+/// What it says in the environment; it says it to ratd, and to no job.
+pub const VARIABLES: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
 
 /// The first descriptor that a socket unit hands over.
 const FIRST: i32 = 3;

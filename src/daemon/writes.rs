@@ -23,6 +23,7 @@ pub enum Written {
     Nothing,
     Reply(Client, Vec<u8>),
     Claimed(Vec<(Run, Recipe)>),
+    Ordered(Client, Run, Recipe),
     Stored(RunId),
 }
 
@@ -85,6 +86,10 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
             crash.at(Place::BeforeClaimCommit);
             Ok(Written::Claimed(claimed.into_iter().map(as_its_uid).collect()))
         }
+        Command::Order { client, run, recipe, .. } => {
+            change.begun(run)?;
+            Ok(Written::Ordered(*client, run.clone(), recipe.clone()))
+        }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
             change.mark_done(ident, *date)?;
@@ -106,6 +111,7 @@ pub fn is_write(command: &Command) -> bool {
     match command {
         Command::Ask { request, .. } => desk::is_write(request),
         Command::Claim { .. }
+        | Command::Order { .. }
         | Command::Begun { .. }
         | Command::Refused { .. }
         | Command::Collect { .. }
@@ -114,6 +120,7 @@ pub fn is_write(command: &Command) -> bool {
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::CollectAll { .. }
@@ -130,10 +137,13 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Lost { now, .. }
         | Command::CollectAll { now }
         | Command::Settle { now, .. } => Some(*now),
-        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
+        Command::Order { at, .. } | Command::Begun { at, .. } | Command::Refused { at, .. } => {
+            Some(*at)
+        }
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::Stamp { .. } => None,

@@ -5,6 +5,7 @@ pub mod civil;
 pub mod clock_step;
 pub mod digest;
 pub mod job;
+pub mod manner;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

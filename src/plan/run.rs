@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Recipe};
+use crate::plan::manner::Manner;
 use crate::plan::text::Text;
 
 /// Names a run for ever; never given twice, not even after a crash. Shown as 12 or so base-36 digits.
@@ -45,6 +46,20 @@ pub struct Run {
     pub due: Timestamp,
     /// Why it runs now.
     pub trigger: Trigger,
+}
+
+impl Run {
+    /// By what a log with fields finds what happened to it.
+    pub fn fields(&self, event: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("RAT_EVENT", event.to_owned()),
+            ("RAT_JOB", self.name.clone()),
+            ("RAT_JOB_ID", self.job.0.clone()),
+            ("RAT_OWNER", self.owner.clone()),
+            ("RAT_RUN_ID", self.id.to_string()),
+            ("RAT_DUE", self.due.to_rfc3339()),
+        ]
+    }
 }
 
 /// Why a run was started.
@@ -92,6 +107,12 @@ pub struct Order {
     pub mailer: Mailer,
     /// The socket of the system's log.
     pub log: Text,
+    /// How the job is surrounded, if it is a crontab's.
+    pub manner: Manner,
+    /// The daemon's own variables, as far as the manner asks for them.
+    pub daemon: Vec<(Text, Text)>,
+    /// What the daemon's locale calls its characters.
+    pub codeset: String,
 }
 
 /// The program that takes mail, called as sendmail is.

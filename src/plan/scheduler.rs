@@ -177,6 +177,30 @@ impl Scheduler {
         jobs
     }
 
+    /// A run of a job that somebody wants now; an error is the name of a job that still runs and may not twice.
+    ///
+    /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
+    /// `anacron -f`, and is not started a second time meanwhile.
+    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
+        let Some((table, line)) = self.place_of(id) else { return Err(id.0.clone()) };
+        let job = self.tables[table].jobs[line].clone();
+        let is_period = matches!(job.schedule, Schedule::Every(_));
+        if (job.single || is_period) && self.is_running(id) {
+            return Err(job.name.clone());
+        }
+        if is_period {
+            self.turns.retain(|turn| (turn.0.table, turn.0.line) != (table, line));
+        }
+        let run = self.run_of(now, &job, now, Trigger::Manual);
+        Ok((run, job.recipe.clone()))
+    }
+
+    fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
+        self.tables.iter().enumerate().find_map(|(table, lines)| {
+            Some((table, lines.jobs.iter().position(|job| job.id == *id)?))
+        })
+    }
+
     /// How many jobs there are.
     pub fn count(&self) -> usize {
         self.tables.iter().map(|table| table.jobs.len()).sum()
@@ -269,17 +293,22 @@ impl Scheduler {
             actions.push(Action::Skipped { job: job.clone(), due });
             return;
         }
+        let run = self.run_of(now, job, due, trigger);
+        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+    }
+
+    /// A new run of a job, which counts as running from here on.
+    fn run_of(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger) -> Run {
         let id = self.number(1);
-        let run = Run {
+        self.running.insert(id, Running { job: job.id.clone(), started: now });
+        Run {
             id,
             job: job.id.clone(),
             name: job.name.clone(),
             owner: job.owner.clone(),
             due,
             trigger,
-        };
-        self.running.insert(id, Running { job: job.id.clone(), started: now });
-        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+        }
     }
 
     /// Takes so many run ids, and returns the first.
@@ -401,7 +430,9 @@ impl Scheduler {
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
             let again = now + TRY_AGAIN;
             let at = outside_hours(&job, again).unwrap_or(again);
-            self.push(table, line, Some(Due { at, times: 1 }));
+            // One that somebody asked for may not be due for days.
+            let due = self.first_due(now, &job).map(|due| Due { at: due.at.max(at), ..due });
+            self.push(table, line, due);
             return;
         }
         let date = reading(&*job.zone, ended.started).date();

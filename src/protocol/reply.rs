@@ -183,6 +183,26 @@ pub struct Run {
     pub output: Option<Text>,
 }
 
+/// A run was ordered, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// Its id.
+    pub run: String,
+    /// The job's id.
+    pub job: String,
+    /// The job's name.
+    pub name: String,
+    /// The user it runs as.
+    pub owner: String,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waited {
+    /// The run, with what it printed.
+    pub run: Run,
+}
+
 /// Coming runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Next {

@@ -107,6 +107,16 @@ methods! {
     } => reply::Next;
     /// Read again what changed in the crontabs.
     "org.rat.scheduler1" Reload {} => reply::Done;
+    /// Run a job now.
+    "org.rat.scheduler1" RunJob {
+        /// Its name, `USER/NAME`, id or `FILE:LINE`, or the unique beginning of one.
+        job: String,
+    } => reply::Ordered;
+    /// Wait until a run is over.
+    "org.rat.scheduler1" WaitRun {
+        /// Its id.
+        run: String,
+    } => reply::Waited;
     /// Queue an at-job.
     "org.rat.scheduler1" SubmitJob {
         /// The job.

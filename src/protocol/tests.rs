@@ -13,7 +13,8 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
     GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ListJobs, ListNext, ListQueue,
-    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, ShowJob, SubmitJob,
+    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, RunJob, ShowJob,
+    SubmitJob, WaitRun,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -311,6 +312,10 @@ where
     (M::NAME, written, replied)
 }
 
+fn ordered() -> reply::Ordered {
+    reply::Ordered { run: word(), job: word(), name: word(), owner: word() }
+}
+
 fn samples() -> Vec<(&'static str, Value, Value)> {
     let description = reply::Description { description: word() };
     let list_runs = ListRuns { job: some(), limit: 1, output: true };
@@ -322,6 +327,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(ListJobs {}, reply::Jobs { jobs: vec![job()] }),
         sample(list_runs, reply::Runs { runs: vec![run()] }),
         sample(list_next, reply::Next { runs: vec![coming()] }),
+        sample(RunJob { job: word() }, ordered()),
+        sample(WaitRun { run: word() }, reply::Waited { run: run() }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),

@@ -144,6 +144,7 @@ fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
 mod tests {
     use super::*;
     use crate::plan::job::{JobId, Kind, Mailing, Recipe};
+    use crate::plan::manner::OWN;
     use crate::plan::run::{Mailer, Run, Trigger};
     use crate::plan::text::Text;
 
@@ -172,6 +173,9 @@ mod tests {
             echo: false,
             mailer: Mailer { program: None, patience: 60 },
             log: Text::from("/dev/null/no-log"),
+            manner: OWN,
+            daemon: Vec::new(),
+            codeset: "UTF-8".to_owned(),
         }
     }
 

@@ -18,14 +18,16 @@ use nix::unistd::{Pid, setsid};
 
 use crate::log::{Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Kind;
+use crate::plan::manner::{Ends, Letter};
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
 use crate::session::clock::{ends_of_children, uptime, wall_clock};
-use crate::session::environment::Environment;
+use crate::session::environment::{Around, Environment};
 use crate::session::frame::{Answer, Header};
-use crate::session::job::{Prepared, Started};
+use crate::session::job::{Prepared, Refusal, Started};
 use crate::session::mail::{Told, Unsafe};
-use crate::session::mailer;
+use crate::session::mailer::{self, Untaken};
 use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
 use crate::session::pam::{self, Admission};
@@ -35,6 +37,11 @@ use crate::sys::process::{self, End, Fork, Used};
 
 /// How long the output may stay open after the main process ended.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a job that the kernel has no process for is tried again, and the pauses between.
+const PATIENCE: Duration = Duration::from_secs(3600);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest pause between two tries to write a report where there is no room for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -103,7 +110,7 @@ struct Session {
 impl Session {
     fn new(order: Order, runs: &Path) -> Session {
         let echo = order.echo.then(|| Echo::new(&order.run.name, Impatient::new(io::stdout())));
-        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), "CRON");
+        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), order.manner.job.clone());
         let output = Output::new(order.keep_output);
         let no_pam = runs.with_file_name("no-pam");
         Session { output, echo, log, no_pam, admitted: None, pam: None, order }
@@ -139,16 +146,18 @@ impl Session {
     fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), String> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
         let (owner, environment) = self.admit()?;
-        let prepared = Prepared::new(&self.order.recipe, &environment, owner)?;
+        let homeless = &self.order.manner.homeless;
+        let prepared = Prepared::new(&self.order.recipe, &environment, owner, homeless)?;
         let ends = ends_of_children().map_err(|error| cannot("watch the job", error))?;
-        let started = prepared.start().map_err(|error| cannot("fork", error));
+        let started = self.start(&prepared);
         if let Some(pam) = &self.pam {
             pam.lift_limits();
         }
         let Started { pid, output, refused } = started?;
+        self.log_start(pid, refused.as_ref());
         let mut output = Some(File::from(output));
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
-            (Some(why), _) => Ended::now(Outcome::NotStarted(why), None),
+            (Some(refusal), _) => Ended::now(Outcome::NotStarted(refusal.why), None),
             (None, Ok((End::Exited(status), used))) => {
                 Ended::now(Outcome::Exited(status), Some(used))
             }
@@ -159,6 +168,61 @@ impl Session {
         };
         self.collect_the_rest(&mut output);
         Ok((ended, output.map(OwnedFd::from)))
+    }
+
+    /// Starts the job. A user who may have no more processes, and a machine that can have none, have the job wait: it
+    /// is not lost.
+    fn start(&mut self, prepared: &Prepared) -> Result<Started, String> {
+        let (until, mut pause) = (uptime() + PATIENCE, FIRST_PAUSE);
+        loop {
+            let why = match prepared.start() {
+                Ok(Started { pid, refused: Some(refusal), .. }) if is_for_now(refusal.errno) => {
+                    process::wait_for(pid).map_err(|error| error.to_string())?;
+                    refusal.why
+                }
+                Err(error) if is_for_now(Errno::from_raw(error.raw_os_error().unwrap_or(0))) => {
+                    format!("cannot fork: {error}")
+                }
+                started => return started.map_err(|error| format!("cannot fork: {error}")),
+            };
+            if uptime() >= until {
+                return Err(why);
+            }
+            if pause == FIRST_PAUSE {
+                let name = self.order.run.name.as_bytes();
+                self.log.trouble(
+                    &self.order.run.owner,
+                    "CAN'T FORK",
+                    name,
+                    &format!("{why}; it waits"),
+                );
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// The line that every cron writes, in the name of the job's own process.
+    fn log_start(&mut self, pid: Pid, refused: Option<&Refusal>) {
+        if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
+            return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
+        }
+        if self.order.recipe.quiet {
+            return;
+        }
+        let log = Path::new(OsStr::from_bytes(&self.order.log.0));
+        let pid = pid.as_raw().unsigned_abs();
+        let mut log = Syslog::new(log, self.order.manner.job.clone()).of_process(pid);
+        let run = &self.order.run;
+        log.with_fields(Weight::Info, (&run.owner, "CMD", self.shown()), &run.fields("start"));
+    }
+
+    /// What the log shows of the command. An at-job is a script: what it says is its owner's business.
+    fn shown(&self) -> &[u8] {
+        match self.order.recipe.kind {
+            Kind::At => self.order.run.name.as_bytes(),
+            Kind::Entry | Kind::SystemEntry | Kind::Period => &self.order.recipe.command.0,
+        }
     }
 
     /// Looks up the owner, and asks PAM.
@@ -175,8 +239,12 @@ impl Session {
                 return Err(format!("refused by PAM: {why}"));
             }
         }
-        let base = self.pam.as_ref().map_or(&[][..], |pam| &pam.environment);
-        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, base);
+        let around = Around {
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+        };
+        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
     }
@@ -190,6 +258,11 @@ impl Session {
 
     /// What follows when nobody waits for it any more: mail, and PAM's end.
     fn end(mut self, report: &Report) {
+        let began = matches!(report.outcome, Outcome::Exited(_) | Outcome::Killed(_));
+        if self.order.manner.ends == Ends::Command && began && !self.order.recipe.quiet {
+            let command = self.shown().to_vec();
+            self.log.cron(Weight::Info, &self.order.run.owner, "CMDEND", &command);
+        }
         if let Some((owner, environment)) = self.admitted.take() {
             self.mail(report, &owner, &environment);
         }
@@ -206,22 +279,46 @@ impl Session {
             recipe: &self.order.recipe,
             environment,
             host: host.split('.').next().unwrap_or_default(),
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            codeset: &self.order.codeset,
             shown: self.order.echo,
         };
+        let letter = told.letter();
         let mail = match told.mail() {
             Ok(Some(mail)) => mail,
             Ok(None) => return,
             Err(Unsafe { address }) => {
-                return self.say(&owner.login, "UNSAFE MAIL", &address.0);
+                let event = if letter == Letter::Quoted { "UNSAFE" } else { "UNSAFE MAIL" };
+                return self.say(&owner.login, event, &address.0);
             }
         };
         if let Some(Unsafe { address }) = &mail.warning {
             self.say(&owner.login, "UNSAFE MAILFROM", &address.0);
         }
         if let Err(untaken) = mailer::hand_over(&mail, &self.order.mailer, owner) {
+            if matches!(untaken, Untaken::NoMailer(_)) {
+                self.log_unmailed(letter, report);
+            }
             let why = untaken.in_words(report.output.0.len());
             let why = format!("{why}; run {} has the output", report.run.id);
             self.say(&owner.login, "MAIL", why.as_bytes());
+        }
+    }
+
+    /// Without a mailer some crons have other words for it, or put the output itself into the log.
+    fn log_unmailed(&mut self, letter: Letter, report: &Report) {
+        match letter {
+            Letter::Full | Letter::Bare => {}
+            Letter::Named => {
+                self.log.cron(Weight::Info, "CRON", "info", b"No MTA installed, discarding output");
+            }
+            Letter::Quoted => {
+                let output = report.output.0.strip_suffix(b"\n").unwrap_or(&report.output.0);
+                for line in output.split(|byte| *byte == b'\n') {
+                    self.log.cron(Weight::Info, &report.run.owner, "CMDOUT", line);
+                }
+            }
         }
     }
 
@@ -277,6 +374,11 @@ impl Session {
             Err(_) => *output = None,
         }
     }
+}
+
+/// Whether that may be otherwise in a moment.
+fn is_for_now(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
 }
 
 /// The end of a run, and when it was seen.

@@ -170,7 +170,8 @@ pub fn of_crontab(
     let mut jobs = Vec::with_capacity(crontab.entries.len());
     // Entries under one zone share its rules.
     let mut rules: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
-    for entry in crontab.entries {
+    for mut entry in crontab.entries {
+        entry.flags.single |= dialect.single;
         let zone = match rules.get(&entry.zone) {
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
