@@ -123,7 +123,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
-    let connections = listen(&mode, handed).map_err(|error| format!("cannot listen: {error}"))?;
+    let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
     let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
