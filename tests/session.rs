@@ -819,7 +819,7 @@ fn a_job_that_there_is_no_process_for_waits_and_is_not_lost() {
         bench.send(waits);
         let line = next_whole_line(&log);
         let expected = "(games) CAN'T FORK (job): cannot run /bin/sh: \
-                        Resource temporarily unavailable; it waits";
+                        Try again; it waits";
         assert!(line.ends_with(expected), "{line}");
         assert!(matches!(report::read(&bench.path(waits)), Ok(Found::Alive(_))));
     }

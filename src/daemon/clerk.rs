@@ -533,7 +533,8 @@ impl Clerk {
                     self.answers.give(Answer::Reply { client, reply });
                 }
                 Written::Claimed(runs) => claimed = Some(runs),
-                Written::Ordered(client, run, recipe) => {
+                Written::Ordered(client, ordered) => {
+                    let (run, recipe) = *ordered;
                     self.crash.at(Place::AfterClaimCommit);
                     self.answers.give(Answer::Ordered { client, run, recipe });
                 }

@@ -23,7 +23,7 @@ pub enum Written {
     Nothing,
     Reply(Client, Vec<u8>),
     Claimed(Vec<(Run, Recipe)>),
-    Ordered(Client, Run, Recipe),
+    Ordered(Client, Box<(Run, Recipe)>),
     Stored(RunId),
 }
 
@@ -88,7 +88,7 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
         }
         Command::Order { client, run, recipe, .. } => {
             change.begun(run)?;
-            Ok(Written::Ordered(*client, run.clone(), recipe.clone()))
+            Ok(Written::Ordered(*client, Box::new((run.clone(), recipe.clone()))))
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {

@@ -27,7 +27,7 @@ fn printed(name: &str, dialect: Option<&str>, crontab: &str) -> Vec<String> {
 }
 
 fn check(name: &str, dialect: Option<&str>, crontab: &str, expected: &[&str]) {
-    let mut expected: Vec<_> = expected.iter().map(|line| line.replace("ME", &me())).collect();
+    let mut expected: Vec<_> = expected.iter().map(|line| line.replace("{me}", &me())).collect();
     expected.sort();
     // What PAM gives is the machine's business.
     let mut got = printed(name, dialect, crontab);
@@ -39,14 +39,14 @@ fn check(name: &str, dialect: Option<&str>, crontab: &str, expected: &[&str]) {
 fn each_cron_has_its_own_environment() {
     let crontab = "USER=eve\nLOGNAME=eve\nMAILTO=\"\"\n1 1 1 1 * env\n";
     let (path, sbin) = ("PATH=/usr/bin:/bin", "PATH=/usr/bin:/bin:/usr/sbin:/sbin");
-    let base = ["SHELL=/bin/sh", "LOGNAME=ME", "MAILTO="];
-    check("env-rat", None, crontab, &[&base[..], &["USER=ME", sbin]].concat());
+    let base = ["SHELL=/bin/sh", "LOGNAME={me}", "MAILTO="];
+    check("env-rat", None, crontab, &[&base[..], &["USER={me}", sbin]].concat());
     check("env-debian", Some("debian"), crontab, &[&base[..], &["USER=eve", path]].concat());
     check(
         "env-cronie",
         Some("cronie"),
         crontab,
-        &[&base[..], &["USER=ME", sbin, "LANG=C.UTF-8", "LC_TIME=C"]].concat(),
+        &[&base[..], &["USER={me}", sbin, "LANG=C.UTF-8", "LC_TIME=C"]].concat(),
     );
     check(
         "env-busybox",
@@ -54,8 +54,8 @@ fn each_cron_has_its_own_environment() {
         "MAILTO=bob\n1 1 1 1 * env\n",
         &[
             "SHELL=/bin/sh",
-            "LOGNAME=ME",
-            "USER=ME",
+            "LOGNAME={me}",
+            "USER={me}",
             sbin,
             "LANG=C.UTF-8",
             "LC_TIME=C",
