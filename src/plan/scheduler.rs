@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
-use crate::plan::catch_up;
+use crate::plan::catch_up::{self, Every};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -430,9 +430,10 @@ impl Scheduler {
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
             let again = now + TRY_AGAIN;
             let at = outside_hours(&job, again).unwrap_or(again);
-            // One that somebody asked for may not be due for days.
-            let due = self.first_due(now, &job).map(|due| Due { at: due.at.max(at), ..due });
-            self.push(table, line, due);
+            // One that somebody asked for may not be due for days; one that is due has waited out its delay.
+            let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
+            let due = if is_due { at } else { catch_up::due(every, now, &*job.zone).max(at) };
+            self.push(table, line, Some(Due { at: due, times: 1 }));
             return;
         }
         let date = reading(&*job.zone, ended.started).date();

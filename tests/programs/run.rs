@@ -39,7 +39,7 @@ fn who_waits_sees_the_output_and_the_end() {
     let failed = run(&root, &["printf", "--wait"]).run();
     assert_eq!((failed.status, &*failed.stdout), (Some(1), "one\n"), "{failed:?}");
     let (begun, rest) = failed.stderr.split_once('\n').unwrap();
-    assert!(begun.contains(&format!("printf-")) && begun.ends_with(&me()), "{begun}");
+    assert!(begun.contains("printf-") && begun.ends_with(&me()), "{begun}");
     assert!(rest.starts_with("✖ exit 75 after "), "{rest}");
     run(&root, &["--exit-status", "printf"]).run().fails(75, "exit 75");
     run(&root, &["--exit-status", "kill"]).run().fails(137, "signal 9");
