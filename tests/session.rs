@@ -786,10 +786,10 @@ fn without_a_home_each_cron_does_what_it_does() {
     );
 }
 
-/// A PAM service that lets a user have one process.
+/// A PAM service that lets a user have no process beside the first: it is counted only once it runs.
 const ONE_PROCESS: &str = r#"
 mkdir pam.d
-echo 'games hard nproc 1' > limits
+echo 'games hard nproc 0' > limits
 printf 'auth required pam_permit.so\naccount required pam_permit.so\n' > pam.d/ratd
 echo "session required pam_limits.so conf=$PWD/limits" >> pam.d/ratd
 mount --bind pam.d /etc/pam.d

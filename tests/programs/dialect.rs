@@ -170,8 +170,8 @@ fn in_a_container_each_start_of_it_is_a_boot() {
     let root = Root::new("container");
     root.crontab("@reboot echo booted\n");
     // ratd ends as process 2 of a new set of processes, of which the shell is the first.
-    let script = "\"$0\" -n --root \"$1\" 2> \"$1/said\" & \
-                  until grep -q 'exited with status 0' \"$1/said\"; do read -t 0.05 x <> <(:); done; kill %1; wait";
+    let script = "rm -f \"$1/said\"; \"$0\" -n --root \"$1\" 2> \"$1/said\" & \
+                  until grep -qs 'exited with status 0' \"$1/said\"; do read -t 0.05 x <> <(:); done; kill %1; wait";
     let start = || {
         let arguments =
             ["--pid", "--fork", "--mount-proc", "bash", "-c", script, RATD, &root.shown("")];
