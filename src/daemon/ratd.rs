@@ -317,9 +317,16 @@ impl Ratd {
                     }
                     self.state.problems.insert(source, problems);
                 }
+                Answer::Skipped { source, problem } => {
+                    say::skipped(&mut self.syslog, &problem);
+                    self.state.problems.insert(source, vec![problem]);
+                }
                 Answer::Gone { source, problems } => {
-                    tracing::info!("{} is not used", source.0.display());
-                    say::complain(&mut self.syslog, say::who(&source, &self.mode.paths), &problems);
+                    // A link that is not to be followed is tried at every look, and complained of once.
+                    if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
+                        let who = say::who(&source, &self.mode.paths);
+                        say::gone(&mut self.syslog, who, &source, &problems);
+                    }
                     self.state.problems.remove(&source);
                     if !problems.is_empty() {
                         self.state.problems.insert(source.clone(), problems);
@@ -454,6 +461,7 @@ impl Ratd {
             scheduler: &self.scheduler,
             state: &self.state,
             paths: &self.mode.paths,
+            dialect: self.mode.dialect,
         };
         tracing::debug!("uid {} asks: {request:.200?}", caller.uid);
         match control::route(now.wall, client, caller, request, &known) {

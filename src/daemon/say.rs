@@ -36,6 +36,18 @@ pub fn loaded(syslog: &mut Syslog, who: &str, source: &Source, jobs: usize, agai
 const EVENTS: [&str; 5] =
     ["ORPHAN", "NOT REGULAR", "WRONG FILE OWNER", "BAD FILE MODE", "BAD LINK COUNT"];
 
+/// A crontab does not count any more.
+pub fn gone(syslog: &mut Syslog, who: &str, source: &Source, problems: &[String]) {
+    tracing::info!("{} is not used", source.0.display());
+    complain(syslog, who, problems);
+}
+
+/// A file in a directory of crontabs is not read.
+pub fn skipped(syslog: &mut Syslog, problem: &str) {
+    syslog.cron(Weight::Info, "CRON", "INFO", problem.as_bytes());
+    tracing::warn!("{problem}");
+}
+
 /// What is wrong with a crontab.
 pub fn complain(syslog: &mut Syslog, who: &str, problems: &[String]) {
     for problem in problems {

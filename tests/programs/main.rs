@@ -14,5 +14,8 @@ mod idle;
 mod protocol;
 mod run;
 mod single;
+mod spool;
 mod system;
 mod systemd;
+mod terminal;
+mod versions;
