@@ -211,6 +211,8 @@ impl Clocked {
             let (at, due) = (shown(self.now.wall, "%H:%M"), shown(run.due, "%H:%M"));
             let late = if at == due { String::new() } else { format!("({due})") };
             self.starts.push(format!("{at}={command}{late}"));
+            // It is over at once, or where no entry runs twice at a time it would be the last.
+            self.tell(Event::Ended { run: run.id, outcome: Outcome::Exited(0) });
         }
     }
 

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -119,6 +119,7 @@ impl Bench {
                 environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
@@ -129,6 +130,7 @@ impl Bench {
             manner: OWN,
             daemon: Vec::new(),
             codeset: "UTF-8".to_owned(),
+            over: None,
         }
     }
 
@@ -786,6 +788,15 @@ fn without_a_home_each_cron_does_what_it_does() {
     );
 }
 
+/// Lets go whoever waits at this pipe, whatever became of the test.
+struct Release(PathBuf);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let _ = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&self.0);
+    }
+}
+
 /// A PAM service that lets a user have no process beside the first: it is counted only once it runs.
 const ONE_PROCESS: &str = r#"
 mkdir pam.d
@@ -809,6 +820,7 @@ fn a_job_that_there_is_no_process_for_waits_and_is_not_lost() {
         order.log = path.clone();
         order
     };
+    let _release = Release(meeting.clone());
     // What the shell does itself needs no second process.
     let first = order(Kind::Entry, &format!("read x < {}; exit 3", meeting.display()));
     bench.send(&first);

@@ -160,7 +160,7 @@ fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
         let asked = Atq { queue, format, root, json: false, version: false, jobs };
         Some(queue::list(&asked, program))
     } else if at.remove || at.delete {
-        Some(queue::remove(&Atrm { root, version: false, jobs }, program))
+        Some(queue::remove(&Atrm { kill: false, root, version: false, jobs }, program))
     } else if at.print {
         Some(queue::show(&jobs, root.as_deref(), program))
     } else {

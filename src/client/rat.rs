@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, import, list, next, run, status};
+use crate::client::{check, explain, history, import, list, next, retry, run, status};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Verb {
     List(list::Args),
     /// Show past runs: how they ended, what they used, what they printed
     History(history::Args),
+    /// Queue lost at-jobs again
+    Retry(retry::Args),
     /// Show how ratd is
     Status(status::Args),
     /// Show what is due when
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Verb::History(args) => {
             history::main(&history::Args { root: args.root.clone().or(root), ..args })
         }
+        Verb::Retry(args) => retry::main(&retry::Args { root: args.root.clone().or(root), ..args }),
         Verb::Status(args) => {
             status::main(&status::Args { root: args.root.clone().or(root), ..args })
         }

@@ -19,12 +19,11 @@ use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
 use crate::daemon::options::Mode;
-use crate::daemon::writes::{
-    Write, Written, in_one_transaction, instant, is_write, without_session,
-};
+use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
+use crate::plan::at_queue::Waiting;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::Job;
+use crate::plan::job::{Job, Recipe};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
@@ -78,6 +77,8 @@ pub struct Clerk {
     /// What waits for an earlier fork server to end.
     unsettled: Option<Command>,
     unsettled_is_told: bool,
+    /// Lost runs of at-jobs whose owners are being told.
+    being_told: BTreeSet<RunId>,
     crash: Crash,
     answers: Answers,
 }
@@ -112,6 +113,7 @@ impl Clerk {
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
+            being_told: BTreeSet::new(),
             crash,
             answers,
         }
@@ -367,6 +369,8 @@ impl Clerk {
             lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(self.over(now));
         self.write(writes);
+        // Those too of which an earlier ratd could not tell any more.
+        self.tell_of_lost();
         self.tell_queue();
     }
 
@@ -417,11 +421,14 @@ impl Clerk {
         for write in &prepared {
             self.tell_end(write);
         }
-        if self.commit(&prepared).is_ok() || prepared.len() < 2 {
-            return;
+        let lost = prepared.iter().any(is_loss);
+        if self.commit(&prepared).is_err() && prepared.len() > 1 {
+            for write in prepared {
+                let _ = self.commit(&[write]);
+            }
         }
-        for write in prepared {
-            let _ = self.commit(&[write]);
+        if lost {
+            self.tell_of_lost();
         }
     }
 
@@ -440,14 +447,19 @@ impl Clerk {
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
             Command::Collect { run, now } => match self.found(run, now) {
+                Some(report) if report.told => return Some(Write::Told(run)),
                 Some(report) => report,
                 None => {
                     self.unstored.remove(&run);
                     return None;
                 }
             },
-            Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
-            Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
+            Command::Refused { run, at, why } => {
+                Report::without_session(run, at, Outcome::NotStarted(why))
+            }
+            Command::Lost { run, now, why } => {
+                Report::without_session(run, now, Outcome::Lost(why))
+            }
             other => return Some(Write::Other(Box::new(other))),
         };
         Some(Write::Report(Box::new(report)))
@@ -467,9 +479,11 @@ impl Clerk {
     fn found(&self, run: RunId, now: Timestamp) -> Option<Report> {
         match self.read_report(run) {
             Ok(Found::Ended(report)) => Some(*report),
-            Ok(Found::Died(Some(run))) => {
-                Some(without_session(run, now, Outcome::Lost("its session was killed".to_owned())))
-            }
+            Ok(Found::Died(Some(run))) => Some(Report::without_session(
+                run,
+                now,
+                Outcome::Lost("its session was killed".to_owned()),
+            )),
             Ok(Found::Died(None)) => {
                 let known = self
                     .store
@@ -479,7 +493,7 @@ impl Clerk {
                     .ok()?
                     .into_iter()
                     .find(|known| known.id == run)?;
-                Some(without_session(
+                Some(Report::without_session(
                     known,
                     now,
                     Outcome::Lost("its session was killed".to_owned()),
@@ -532,18 +546,25 @@ impl Clerk {
 
     fn tell(&mut self, written: Vec<Written>) {
         let (mut queue_changed, mut claimed) = (false, None);
+        let mut untold = Vec::new();
         for written in written {
             match written {
                 Written::Nothing => {}
-                Written::Reply(client, reply) => {
+                Written::Reply(client, desk::Written { reply, end }) => {
                     queue_changed = true;
+                    if let Some(run) = end {
+                        self.ask_to_end(run);
+                    }
                     self.answers.give(Answer::Reply { client, reply });
                 }
-                Written::Claimed(runs) => claimed = Some(runs),
                 Written::Ordered(client, ordered) => {
                     let (run, recipe) = *ordered;
                     self.crash.at(Place::AfterClaimCommit);
                     self.answers.give(Answer::Ordered { client, run, recipe });
+                }
+                Written::Claimed { runs, refused } => {
+                    claimed = Some(runs);
+                    untold = refused;
                 }
                 Written::Stored(run) => {
                     self.unstored.remove(&run);
@@ -555,11 +576,24 @@ impl Clerk {
         }
         if let Some(runs) = claimed {
             self.crash.at(Place::AfterClaimCommit);
-            let next = self.store.as_ref().ok().and_then(|store| store.next_due().ok().flatten());
-            self.answers.give(Answer::Claimed { runs, next });
+            let waiting = self.store.as_ref().ok().and_then(|store| store.waiting().ok());
+            self.answers.give(Answer::Claimed { runs, waiting: waiting.unwrap_or_default() });
         } else if queue_changed {
             self.tell_queue();
         }
+        for (report, recipe) in untold {
+            self.tell_owner(report, recipe);
+        }
+    }
+
+    /// One whose session has not begun yet cannot be asked, and runs: it was off the queue before.
+    fn ask_to_end(&self, run: RunId) {
+        let text = match report::ask_to_end(&self.run_file(run)) {
+            Ok(true) => return,
+            Ok(false) => format!("run {run} was to be ended, but has no session"),
+            Err(error) => format!("cannot end run {run}: {error}"),
+        };
+        self.answers.give(Answer::Said { text });
     }
 
     /// What could not be written: who asked is told; a report stays where it is; a claim is tried again later.
@@ -573,6 +607,9 @@ impl Clerk {
             match write {
                 Write::Report(report) => {
                     self.unstored.insert(report.run.id);
+                }
+                Write::Told(run) => {
+                    self.unstored.insert(*run);
                 }
                 Write::Other(command) => self.refuse(command, &why),
             }
@@ -589,8 +626,9 @@ impl Clerk {
                 self.answers.give(Answer::Unordered { client, run, why });
             }
             Command::Claim { now, .. } => {
-                let next = Some(*now + TRY_AGAIN);
-                self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+                let again = Some(*now + TRY_AGAIN);
+                let waiting = Waiting { timed: again, batch: again };
+                self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
             }
             Command::Stamp { ident, date } => {
                 // Without a store the file alone keeps the job from being run again.
@@ -602,10 +640,28 @@ impl Clerk {
 
     fn tell_queue(&self) {
         if let Ok(store) = &self.store
-            && let Ok(next) = store.next_due()
+            && let Ok(waiting) = store.waiting()
         {
-            self.answers.give(Answer::Queued { next });
+            self.answers.give(Answer::Queued { waiting });
         }
+    }
+
+    /// Has the owners of lost jobs told, each once in this ratd's life: the session that does it marks the job as told.
+    fn tell_of_lost(&mut self) {
+        let untold = match &self.store {
+            Ok(store) => store.untold(GATHERED).unwrap_or_default(),
+            Err(_) => return,
+        };
+        for (report, recipe) in untold {
+            if self.being_told.insert(report.run.id) {
+                self.tell_owner(report, recipe);
+            }
+        }
+    }
+
+    fn tell_owner(&self, report: Report, recipe: Recipe) {
+        let (report, recipe) = (Box::new(report), Box::new(recipe));
+        self.answers.give(Answer::Untold { report, recipe });
     }
 
     fn tell_health(&self) {
@@ -617,6 +673,13 @@ impl Clerk {
     fn note<T>(&self, written: &Result<T, Error>) {
         let trouble = written.as_ref().err().map(ToString::to_string);
         self.answers.give(Answer::Health { trouble });
+    }
+}
+
+fn is_loss(write: &Write) -> bool {
+    match write {
+        Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
+        Write::Told(_) | Write::Other(_) => false,
     }
 }
 

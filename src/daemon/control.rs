@@ -115,6 +115,7 @@ pub fn route(
         | Request::ImportJob(_)
         | Request::ListQueue(_)
         | Request::RemoveJob(_)
+        | Request::RetryJob(_)
         | Request::ShowJob(_)
         | Request::GetCrontab(_)
         | Request::EndEdit(_)

@@ -12,14 +12,14 @@ use crate::daemon::control::{encode, may_see, not_found, visible_owner};
 use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
-use crate::plan::run::{Outcome, Run, Usage};
+use crate::plan::run::{Outcome, Run, RunId, Usage};
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{ImportJob, ListRuns, Request};
+use crate::protocol::request::{ImportJob, ListRuns, RemoveJob, Request};
 use crate::store::error::Error;
-use crate::store::queue::{self, Removed, State};
+use crate::store::queue::{self, Removed, Retried, State};
 use crate::store::runs::{Filter, Past};
 use crate::store::{Change, Store};
 
@@ -31,7 +31,13 @@ const MOST_RUNS: u32 = 10_000;
 
 /// Whether a request writes to the store, and so belongs into a transaction.
 pub fn is_write(request: &Request) -> bool {
-    matches!(request, Request::SubmitJob(_) | Request::ImportJob(_) | Request::RemoveJob(_))
+    matches!(
+        request,
+        Request::SubmitJob(_)
+            | Request::ImportJob(_)
+            | Request::RemoveJob(_)
+            | Request::RetryJob(_)
+    )
 }
 
 /// Whether a request is about the crontabs of users.
@@ -55,6 +61,14 @@ pub fn keeps_no_crontabs(file: &Path) -> Vec<u8> {
     refused(Fault::Unavailable { message })
 }
 
+/// What a write led to; it counts after the commit.
+pub struct Written {
+    /// The reply.
+    pub reply: Vec<u8>,
+    /// The run that is to be asked to end.
+    pub end: Option<RunId>,
+}
+
 /// Carries out a request that writes to the store. The reply may be told after the commit.
 pub fn write(
     change: &Change,
@@ -62,15 +76,17 @@ pub fn write(
     request: &Request,
     now: Timestamp,
     paths: &Paths,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Written, Error> {
+    let only = |reply| Written { reply, end: None };
     if let Err(message) = access::check(Tool::At, caller, paths) {
-        return Ok(refused(Fault::NotPermitted { message }));
+        return Ok(only(refused(Fault::NotPermitted { message })));
     }
     match request {
-        Request::SubmitJob(request) => submit(change, caller, &request.job, now),
-        Request::ImportJob(request) => import(change, caller, request, now),
-        Request::RemoveJob(request) => remove(change, caller, request.number),
-        _ => Ok(refused(Fault::MethodNotFound { method: String::new() })),
+        Request::SubmitJob(request) => submit(change, caller, &request.job, now).map(only),
+        Request::ImportJob(request) => import(change, caller, request, now).map(only),
+        Request::RetryJob(request) => retry(change, caller, request.number, now).map(only),
+        Request::RemoveJob(request) => remove(change, caller, request),
+        _ => Ok(only(refused(Fault::MethodNotFound { method: String::new() }))),
     }
 }
 
@@ -122,16 +138,40 @@ fn import(
     Ok(encode(Ok(reply::Imported { number, new })))
 }
 
-fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Error> {
-    let message = || format!("Cannot find jobid {number}");
-    Ok(match change.remove(number, effective(caller))? {
-        Removed::Gone => encode(Ok(reply::Removed { running: false })),
-        Removed::WasRunning => encode(Ok(reply::Removed { running: true })),
-        Removed::NotOwner => {
-            refused(Fault::NotPermitted { message: format!("{number}: Not owner") })
-        }
-        Removed::NoSuchJob => refused(Fault::NotFound { message: message() }),
+fn retry(change: &Change, caller: &Caller, number: u64, now: Timestamp) -> Result<Vec<u8>, Error> {
+    Ok(match change.retry(number, effective(caller), now)? {
+        Retried::As(number) => encode(Ok(reply::Submitted { number })),
+        Retried::NotLost => refused(Fault::Unavailable {
+            message: format!("job {number} is not lost; only a lost one is queued again"),
+        }),
+        Retried::NotOwner => refused(not_owner(number)),
+        Retried::NoSuchJob => refused(no_such_job(number)),
     })
+}
+
+fn remove(change: &Change, caller: &Caller, request: &RemoveJob) -> Result<Written, Error> {
+    let number = request.number;
+    let removed = change.remove(number, effective(caller))?;
+    let reply = match removed {
+        Removed::Gone => encode(Ok(reply::Removed { running: false })),
+        Removed::WasRunning(_) => encode(Ok(reply::Removed { running: true })),
+        Removed::NotOwner => refused(not_owner(number)),
+        Removed::NoSuchJob => refused(no_such_job(number)),
+    };
+    let end = match removed {
+        Removed::WasRunning(run) => request.kill.then_some(run),
+        Removed::Gone | Removed::NotOwner | Removed::NoSuchJob => None,
+    };
+    Ok(Written { reply, end })
+}
+
+/// The words are at's.
+fn not_owner(number: u64) -> Fault {
+    Fault::NotPermitted { message: format!("{number}: Not owner") }
+}
+
+fn no_such_job(number: u64) -> Fault {
+    Fault::NotFound { message: format!("Cannot find jobid {number}") }
 }
 
 /// The uid whose rights the caller has: the user that ratd runs as is the master of a ratd that is not root's.
@@ -258,6 +298,7 @@ fn list_queue(
         queue: String::from(job.queue),
         owner: job.owner,
         running: job.state == State::Claimed,
+        lost: job.state == State::Lost,
     };
     let jobs = usable(opened(store)?.list(owner))?;
     Ok(reply::Queue { jobs: jobs.into_iter().map(queued).collect() })

@@ -10,9 +10,10 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
-use crate::plan::run::{Outcome, Run, RunId};
+use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
@@ -31,8 +32,8 @@ pub enum Command {
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
     CheckZones,
-    /// Claim the at-jobs that are due.
-    Claim { first: RunId, limit: u32, now: Timestamp },
+    /// Claim the at-jobs of this kind that are due.
+    Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
     /// Write down this run, which a client asked for.
     Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
     /// Tell a client how this run ended, and what it printed.
@@ -76,10 +77,12 @@ pub enum Answer {
     Looked,
     /// Everything was read once.
     Ready { after_boot: bool },
-    /// When the earliest at-job is due.
-    Queued { next: Option<Timestamp> },
+    /// When the earliest at-jobs are due.
+    Queued { waiting: Waiting },
     /// At-jobs that were claimed.
-    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
+    /// A run that was over before any session began: its owner is to be told.
+    Untold { report: Box<Report>, recipe: Box<Recipe> },
     /// A run that a client asked for is written down.
     Ordered { client: Client, run: Run, recipe: Recipe },
     /// It cannot be written down, and why.

@@ -211,7 +211,8 @@ fn assemble(
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
     Ok(Ratd {
         wait: Wait::new()?,
-        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 }),
+        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 })
+            .with_limits(mode.at.limits),
         connections,
         disk: Disk::start(work)?,
         runner,

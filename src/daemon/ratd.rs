@@ -30,12 +30,13 @@ use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
 use crate::plan::job::Recipe;
 use crate::plan::manner::Ends;
-use crate::plan::run::{Mailer, Order, Outcome, Run};
+use crate::plan::run::{Mailer, Order, Outcome, Report, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::report;
+use crate::sys::host;
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -160,9 +161,13 @@ impl Ratd {
                     started = true;
                     self.start(now.wall, run, recipe);
                 }
-                Action::Claim { first, limit } => {
+                Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::Claim { first, limit, now: now.wall });
+                    self.disk.must(Command::Claim { kind, first, limit, now: now.wall });
+                }
+                Action::AskLoad => {
+                    let hundredths = host::load();
+                    self.decide(now, Event::Load { hundredths });
                 }
                 Action::Missed { job, times, since } => {
                     self.state.runs_missed += u64::from(times);
@@ -196,24 +201,40 @@ impl Ratd {
     pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
         self.state.runs_started += 1;
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
-        let echo = self.mode.file.is_some();
-        let order = Order {
-            run,
-            recipe,
-            keep_output: KEEP_OUTPUT,
-            echo,
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
-            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-            manner: self.mode.dialect.manner.clone(),
-            daemon: self.surroundings.variables.clone(),
-            codeset: self.surroundings.codeset.clone(),
-        };
+        let order = self.order_of(run, recipe);
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
                 self.state.running.insert(order.run.id, order.run);
             }
             Err(error) => self.refuse(now, order.run, error.to_string()),
+        }
+    }
+
+    /// Has a session mail how a run ended that no session had, or that died with its session.
+    fn tell_owner(&mut self, report: Report, recipe: Recipe) {
+        if matches!(report.outcome, Outcome::NotStarted(_)) {
+            say::ended(&mut self.job_log, &report.run, &report.outcome, true);
+        }
+        let order =
+            Order { over: Some(Box::new(report.clone())), ..self.order_of(report.run, recipe) };
+        if let Err(error) = self.runner.order(&order, &self.wait, FORK_SERVER) {
+            tracing::error!("{}: cannot tell of {}: {error}", order.run.owner, order.run.name);
+        }
+    }
+
+    fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+        Order {
+            run,
+            recipe,
+            keep_output: KEEP_OUTPUT,
+            echo: self.mode.file.is_some(),
+            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
+            manner: self.mode.dialect.manner.clone(),
+            daemon: self.surroundings.variables.clone(),
+            codeset: self.surroundings.codeset.clone(),
+            over: None,
         }
     }
 
@@ -335,8 +356,11 @@ impl Ratd {
                 }
                 Answer::Looked => self.notify.looked(),
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
-                Answer::Queued { next } => self.decide(now, Event::Queued { next }),
-                Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
+                Answer::Queued { waiting } => self.decide(now, Event::Queued { waiting }),
+                Answer::Claimed { runs, waiting } => {
+                    self.decide(now, Event::Claimed { runs, waiting });
+                }
+                Answer::Untold { report, recipe } => self.tell_owner(*report, *recipe),
                 Answer::Ordered { client, run, recipe } => {
                     self.begin_by_hand(now, client, run, recipe)
                 }

@@ -1,5 +1,6 @@
 //! WHAT RUNS WHEN. Decisions only: no file here does I/O, reads a clock or knows how a job was written down.
 
+pub mod at_queue;
 pub mod catch_up;
 pub mod civil;
 pub mod clock_step;

@@ -113,6 +113,9 @@ pub struct Order {
     pub daemon: Vec<(Text, Text)>,
     /// What the daemon's locale calls its characters.
     pub codeset: String,
+    /// The run is over, and this is how: nothing is run, its owner is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Box<Report>>,
 }
 
 /// The program that takes mail, called as sendmail is.
@@ -141,6 +144,17 @@ pub struct Report {
     pub output: Text,
     /// How long the output was before it was cut, in bytes.
     pub output_bytes: u64,
+    /// The end was known before: this only says that the owner is being told of it.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl Report {
+    /// Of a run that no session reports on.
+    pub fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
+        let (usage, output) = (Usage::default(), Text::default());
+        Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0, told: false }
+    }
 }
 
 /// Resources that a run's processes used.

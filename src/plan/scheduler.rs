@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
+use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
+use crate::plan::submission::is_at_job;
 
 /// What the scheduler is told.
 #[derive(Clone, Debug)]
@@ -24,10 +26,12 @@ pub enum Event {
     Gone { source: Source },
     /// Every file has been read once; `@reboot` jobs run if this is the first start after a boot.
     Ready { after_boot: bool },
-    /// The earliest at-job in the queue is due then.
-    Queued { next: Option<Timestamp> },
-    /// The at-jobs that a claim asked for, and when the earliest of those left is due.
-    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// The at-jobs that wait changed.
+    Queued { waiting: Waiting },
+    /// The at-jobs that a claim asked for, and what is left.
+    Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
+    /// The load that was asked for, in hundredths.
+    Load { hundredths: u32 },
     /// A run that an earlier ratd started goes on.
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
@@ -40,8 +44,10 @@ pub enum Event {
 pub enum Action {
     /// Start this run now.
     Start { run: Run, recipe: Recipe },
-    /// Claim up to `limit` at-jobs that are due, and number their runs from `first` on.
-    Claim { first: RunId, limit: u32 },
+    /// Claim up to `limit` at-jobs of this kind that are due, and number their runs from `first` on.
+    Claim { kind: at_queue::QueueKind, first: RunId, limit: u32 },
+    /// Tell the load average of the last minute, at once: a batch job is due.
+    AskLoad,
     /// These runs of a job were due and are not made up for.
     Missed { job: Arc<Job>, times: u32, since: Timestamp },
     /// This run of a job was due, but the one before still goes on.
@@ -58,9 +64,6 @@ pub struct Memory {
     /// The first id that was never given to a run.
     pub next_run: u64,
 }
-
-/// At-jobs are claimed and started in portions, so that a great many do not fill the memory.
-const PORTION: u32 = 256;
 
 /// Missed runs are counted up to here; beyond, nobody needs the number.
 const COUNTED: u32 = 10_000;
@@ -81,7 +84,7 @@ pub struct Scheduler {
     turns: BTreeSet<(i64, usize)>,
     /// Where the period jobs are.
     periods: HashMap<JobId, (usize, usize)>,
-    queue: Queue,
+    queue: AtQueue,
     running: HashMap<RunId, Running>,
     /// How many runs of a job go on.
     runs: HashMap<JobId, u32>,
@@ -118,14 +121,6 @@ impl Turn {
 }
 
 #[derive(Debug)]
-enum Queue {
-    /// The earliest at-job is due then.
-    Due(Option<Timestamp>),
-    /// A claim was asked for and not yet answered.
-    Claiming,
-}
-
-#[derive(Debug)]
 struct Running {
     job: JobId,
     started: Timestamp,
@@ -140,7 +135,7 @@ impl Scheduler {
             table_of: HashMap::new(),
             turns: BTreeSet::new(),
             periods: HashMap::new(),
-            queue: Queue::Due(None),
+            queue: AtQueue::new(Limits::of_machine(1)),
             running: HashMap::new(),
             runs: HashMap::new(),
             next_run: memory.next_run,
@@ -150,6 +145,12 @@ impl Scheduler {
             scheduler.note_start(run.id, run.job, started);
         }
         scheduler
+    }
+
+    /// The same scheduler, which holds at-jobs to other bounds than those of the smallest machine.
+    pub fn with_limits(mut self, limits: Limits) -> Scheduler {
+        self.queue.limit(limits);
+        self
     }
 
     /// What to do about `event`, and about everything else that is due by now.
@@ -163,23 +164,26 @@ impl Scheduler {
             Event::Loaded { source, jobs } => self.load(now.wall, source, jobs),
             Event::Gone { source } => self.load(now.wall, source, Vec::new()),
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
-            Event::Queued { next } => self.expect_queue(next),
-            Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
+            Event::Queued { waiting } => self.queue.expect(waiting),
+            Event::Claimed { runs, waiting } => {
+                self.start_claimed(now.wall, runs, waiting, &mut actions);
+            }
+            Event::Load { hundredths } => {
+                let step = self.queue.weigh(now.wall, hundredths);
+                self.attend_queue(step, &mut actions);
+            }
             Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
         }
-        self.claim(now.wall, &mut actions);
+        let step = self.queue.step(now.wall);
+        self.attend_queue(step, &mut actions);
         actions
     }
 
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
-        let queue = match self.queue {
-            Queue::Due(next) => next,
-            Queue::Claiming => None,
-        };
-        [job, queue].into_iter().flatten().min()
+        [job, self.queue.wakeup()].into_iter().flatten().min()
     }
 
     /// Every job and when it is due next, in no particular order of time.
@@ -258,8 +262,14 @@ impl Scheduler {
     fn start_due(&mut self, now: &Now, actions: &mut Vec<Action>) {
         let step = self.clock.advance(now);
         match step {
-            Step::Anew => self.plan_again(now.wall, |_| true),
-            Step::Back => self.plan_again(now.wall, goes_by_the_clock),
+            Step::Anew => {
+                self.queue.clock_was_set();
+                self.plan_again(now.wall, |_| true);
+            }
+            Step::Back => {
+                self.queue.clock_was_set();
+                self.plan_again(now.wall, goes_by_the_clock);
+            }
             Step::None | Step::Forward(_) => {}
         }
         let Some(oldest) = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0))
@@ -366,6 +376,9 @@ impl Scheduler {
     }
 
     fn note_start(&mut self, run: RunId, job: JobId, started: Timestamp) {
+        if is_at_job(&job) {
+            self.queue.began();
+        }
         *self.runs.entry(job.clone()).or_default() += 1;
         if let Some(same) = self.running.insert(run, Running { job, started }) {
             self.note_end(&same.job);
@@ -373,6 +386,9 @@ impl Scheduler {
     }
 
     fn note_end(&mut self, job: &JobId) {
+        if is_at_job(job) {
+            self.queue.ended();
+        }
         let left = self.runs.get_mut(job).map(|runs| {
             *runs -= 1;
             *runs
@@ -452,18 +468,13 @@ impl Scheduler {
         }
     }
 
-    fn expect_queue(&mut self, next: Option<Timestamp>) {
-        if let Queue::Due(_) = self.queue {
-            self.queue = Queue::Due(next);
-        }
-    }
-
-    fn claim(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if let Queue::Due(Some(due)) = self.queue
-            && due <= now
-        {
-            self.queue = Queue::Claiming;
-            actions.push(Action::Claim { first: self.number(PORTION), limit: PORTION });
+    fn attend_queue(&mut self, step: Option<at_queue::Step>, actions: &mut Vec<Action>) {
+        match step {
+            None => {}
+            Some(at_queue::Step::AskLoad) => actions.push(Action::AskLoad),
+            Some(at_queue::Step::Claim(kind, limit)) => {
+                actions.push(Action::Claim { kind, first: self.number(limit), limit });
+            }
         }
     }
 
@@ -471,10 +482,10 @@ impl Scheduler {
         &mut self,
         now: Timestamp,
         runs: Vec<(Run, Recipe)>,
-        next: Option<Timestamp>,
+        waiting: Waiting,
         actions: &mut Vec<Action>,
     ) {
-        self.queue = Queue::Due(next);
+        self.queue.claimed(waiting);
         for (run, recipe) in runs {
             self.note_start(run.id, run.job.clone(), now);
             actions.push(Action::Start { run, recipe });

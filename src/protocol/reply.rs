@@ -1,5 +1,6 @@
 //! What ratd answers: a struct a method.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -266,6 +267,8 @@ pub struct Queued {
     pub owner: String,
     /// It runs.
     pub running: bool,
+    /// Nobody knows whether it ran.
+    pub lost: bool,
 }
 
 /// What became of an at-job that was to be removed.
@@ -342,8 +345,18 @@ pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
     bytes
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters<R> {
+    parameters: R,
+}
+
 /// The parameters of a reply, or the fault it tells.
-pub fn parse(frame: &[u8]) -> Result<Result<Value, Fault>, serde_json::Error> {
+pub fn parse<R: DeserializeOwned>(frame: &[u8]) -> Result<Result<R, Fault>, serde_json::Error> {
+    // At once what it is to become: a queue may be long.
+    if let Ok(Parameters { parameters }) = serde_json::from_slice(frame) {
+        return Ok(Ok(parameters));
+    }
     let mut reply: Value = serde_json::from_slice(frame)?;
     if let Some(fault) = Fault::parse(&reply) {
         return Ok(Err(fault));
@@ -352,5 +365,6 @@ pub fn parse(frame: &[u8]) -> Result<Result<Value, Fault>, serde_json::Error> {
         let message = format!("ratd refused this: {error}");
         return Ok(Err(Fault::Unavailable { message }));
     }
-    Ok(Ok(reply.get_mut("parameters").map_or_else(|| json!({}), Value::take)))
+    let parameters = reply.get_mut("parameters").map_or_else(|| json!({}), Value::take);
+    serde_json::from_value(parameters).map(Ok)
 }

@@ -14,7 +14,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{
     EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
     ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
-    RemoveJob, Request, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
+    RemoveJob, Request, RetryJob, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -223,6 +223,7 @@ fn submission() -> Submission {
         umask: 0o22,
         mail: Mail::Never,
         mail_to: some(),
+        deadline: Some(7),
     }
 }
 
@@ -288,7 +289,14 @@ fn coming() -> reply::Coming {
 }
 
 fn queued() -> reply::Queued {
-    reply::Queued { number: 1, due: at(), queue: "a".to_owned(), owner: word(), running: true }
+    reply::Queued {
+        number: 1,
+        due: at(),
+        queue: "a".to_owned(),
+        owner: word(),
+        running: true,
+        lost: true,
+    }
 }
 
 fn version() -> reply::Version {
@@ -341,7 +349,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
             reply::Imported { number: 1, new: true },
         ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
-        sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
+        sample(RemoveJob { number: 1, kill: true }, reply::Removed { running: true }),
+        sample(RetryJob { number: 1 }, reply::Submitted { number: 1 }),
         sample(GetCrontab { user: some(), edit: true }, reply::Crontab { text: text() }),
         sample(EndEdit { user: some() }, reply::Done {}),
         sample(PutCrontab { user: some(), text: text(), allow_empty: true }, reply::Done {}),

@@ -137,6 +137,7 @@ mod tests {
             environment: texts(assignments).into(),
             directory: None,
             umask: None,
+            nice: 0,
             quiet: false,
             mailing: Mailing::default(),
         };

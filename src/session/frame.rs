@@ -166,6 +166,7 @@ mod tests {
                 environment: [(Text::from("A"), Text::from("1"))].into(),
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
@@ -176,6 +177,7 @@ mod tests {
             manner: OWN,
             daemon: Vec::new(),
             codeset: "UTF-8".to_owned(),
+            over: None,
         }
     }
 

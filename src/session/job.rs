@@ -36,6 +36,7 @@ pub struct Prepared {
     script: Option<OwnedFd>,
     directory: Directory,
     umask: Option<Mode>,
+    nice: u8,
 }
 
 /// Where a job runs, and what becomes of it if it cannot.
@@ -124,6 +125,7 @@ impl Prepared {
             script: script.map(|script| sealed("script", &script)).transpose()?,
             directory,
             umask: recipe.umask.map(Mode::from_bits_truncate),
+            nice: recipe.nice,
             owner,
             shell,
         })
@@ -167,6 +169,8 @@ impl Prepared {
         if let Some(mask) = self.umask {
             umask(mask);
         }
+        // Nicer is always allowed, but where PAM's limits made the job less nice before.
+        let _ = process::be_nicer(self.nice);
         self.owner.assume().map_err(|errno| (Step::Owner, errno))?;
         let mut output = File::from(output);
         // As the owner: root may be nobody on the file system that the home is on.

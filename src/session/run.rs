@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, setsid};
 
@@ -39,9 +39,12 @@ use crate::sys::process::{self, End, Fork, Used};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a job that the kernel has no process for is tried again, and the pauses between.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const WITHOUT_PROCESS: Duration = Duration::from_secs(3600);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a job that is asked to end may go on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest pause between two tries to write a report where there is no room for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -61,6 +64,9 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     // Only now: until the run is claimed, the fork server's lock says that its order may still start it.
     drop(inherited);
     let mut session = Session::new(order, runs);
+    if let Some(over) = session.order.over.take() {
+        return session.tell(*over, claim);
+    }
     let (report, mut rest) = session.conduct();
     leave(&report, &claim);
     // The run is over; what comes now holds nobody up.
@@ -86,6 +92,8 @@ fn claim(header: Header, json: &[u8], runs: &Path) -> Result<Option<(Order, Clai
     setsid()?;
     let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
     process::reset_signals(server::IGNORED).map_err(errno)?;
+    // Whoever asks it to end the job asks before there is one, too.
+    SigSet::from(Signal::SIGTERM).thread_block()?;
     let order: Order = serde_json::from_slice(json).map_err(|_| Errno::EBADMSG)?;
     if order.run.id != header.run {
         return Err(Errno::EBADMSG);
@@ -116,6 +124,28 @@ impl Session {
         Session { output, echo, log, no_pam, admitted: None, pam: None, order }
     }
 
+    /// Mails how a run ended that was over before. What is said here is said once: first that it is, then it is.
+    fn tell(mut self, over: Report, claim: Claim) -> ExitCode {
+        leave(&Report { told: true, output: Text::default(), ..over.clone() }, &claim);
+        drop(claim);
+        match Owner::look_up(&self.order.run.owner) {
+            Ok(owner) => {
+                let recipe = &self.order.recipe;
+                let environment = {
+                    let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
+                    let around = Around { manner, daemon, pam: &[] };
+                    Environment::of(recipe, &owner.login, &owner.home, around)
+                };
+                self.mail(&over, &owner, &environment);
+            }
+            Err(why) => {
+                let owner = self.order.run.owner.clone();
+                self.say(&owner, "MAIL", format!("nobody is told: {why}").as_bytes());
+            }
+        }
+        ExitCode::SUCCESS
+    }
+
     /// Runs the job. With the report comes the output's pipe if background processes still hold it.
     fn conduct(&mut self) -> (Report, Option<OwnedFd>) {
         let (started, clock) = (wall_clock(), uptime());
@@ -139,6 +169,7 @@ impl Session {
             usage: ended.used.map(usage).unwrap_or_default(),
             output,
             output_bytes,
+            told: false,
         };
         (report, rest)
     }
@@ -173,7 +204,7 @@ impl Session {
     /// Starts the job. A user who may have no more processes, and a machine that can have none, have the job wait: it
     /// is not lost.
     fn start(&mut self, prepared: &Prepared) -> Result<Started, String> {
-        let (until, mut pause) = (uptime() + PATIENCE, FIRST_PAUSE);
+        let (until, mut pause) = (uptime() + WITHOUT_PROCESS, FIRST_PAUSE);
         loop {
             let why = match prepared.start() {
                 Ok(Started { pid, refused: Some(refusal), .. }) if is_for_now(refusal.errno) => {
@@ -335,13 +366,25 @@ impl Session {
         ends: &SignalFd,
         output: &mut Option<File>,
     ) -> io::Result<(End, Used)> {
+        let mut last_word: Option<Duration> = None;
         loop {
-            if wait(output.as_ref(), Some(ends), PollTimeout::NONE)? {
+            let left = last_word.map(|at| at.saturating_sub(uptime()));
+            let timeout = left.and_then(|left| PollTimeout::try_from(left).ok());
+            if wait(output.as_ref(), Some(ends), timeout.unwrap_or(PollTimeout::NONE))? {
                 self.collect(output);
             }
-            while ends.read_signal()?.is_some() {}
+            while let Some(heard) = ends.read_signal()? {
+                if heard.ssi_signo == Signal::SIGTERM as u32 && last_word.is_none() {
+                    stop(pid, Signal::SIGTERM);
+                    last_word = Some(uptime() + PATIENCE);
+                }
+            }
             if let Some(ended) = process::ended(pid)? {
                 return Ok(ended);
+            }
+            if last_word.is_some_and(|at| at <= uptime()) {
+                stop(pid, Signal::SIGKILL);
+                last_word = Some(Duration::MAX);
             }
         }
     }
@@ -379,6 +422,11 @@ impl Session {
 /// Whether that may be otherwise in a moment.
 fn is_for_now(errno: Errno) -> bool {
     matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
+}
+
+/// Signals the job's process group, which its main process leads.
+fn stop(pid: Pid, signal: Signal) {
+    let _ = killpg(pid, signal);
 }
 
 /// The end of a run, and when it was seen.

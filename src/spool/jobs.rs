@@ -229,6 +229,7 @@ fn job_of_entry(
             uid: None,
             directory: None,
             umask: None,
+            nice: 0,
             quiet: entry.flags.quiet,
             mailing: Mailing {
                 on_failure_only: entry.flags.mail_on_failure_only,
@@ -273,6 +274,7 @@ pub fn of_anacrontab(
                 uid: None,
                 directory: None,
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },

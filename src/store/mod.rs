@@ -32,6 +32,7 @@ const LOG_LIMIT: i64 = 8 << 20;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
+    include_str!("../../migrations/0003_batch.sql"),
 ];
 
 /// The database, open.

@@ -1,4 +1,5 @@
-//! Which machine this is and who asks. Both only for the user's eye and for stable draws, never for trust.
+//! Which machine this is, how busy it is, and who asks. Only for the user's eye, for stable draws and for batch jobs,
+//! never for trust.
 
 use std::path::Path;
 
@@ -45,4 +46,16 @@ pub fn codeset() -> String {
 pub fn user_name() -> String {
     let uid = getuid();
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// The load average of the last minute, in hundredths; none where the kernel does not tell (proc(5)).
+pub fn load() -> u32 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let average: f64 = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    (average * 100.0).round() as u32
+}
+
+/// How many processors this process may use.
+pub fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }

@@ -212,6 +212,7 @@ pub fn overdue(root: &Root, script: &str, change: impl FnOnce(&mut Submission)) 
         umask: 0o022,
         mail: Mail::Never,
         mail_to: None,
+        deadline: None,
     };
     change(&mut job);
     let queued = store.begin().unwrap();

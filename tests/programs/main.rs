@@ -12,6 +12,7 @@ mod dialect;
 mod disk;
 mod idle;
 mod protocol;
+mod queue;
 mod run;
 mod single;
 mod spool;

@@ -292,7 +292,8 @@ fn with_new_id(mut action: Action) -> Action {
     match &mut action {
         Action::Start { run, .. } => run.id = RunId(run.id.0 + (1 << 40)),
         Action::Claim { first, .. } => *first = RunId(first.0 + (1 << 40)),
-        Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } => {}
+        Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } | Action::AskLoad => {
+        }
     }
     action
 }

@@ -160,13 +160,16 @@ impl Oracle {
                 Action::Start { run, .. } => {
                     return Err(format!("{}: its run {} is not new", run.name, run.id.0));
                 }
-                Action::Claim { first, limit } => {
+                Action::Claim { first, limit, .. } => {
                     self.claimed = (first.0..first.0 + u64::from(*limit)).collect();
                     if !self.claimed.iter().all(|id| self.given.insert(*id)) {
                         return Err(format!("the claim's runs from {} on are not new", first.0));
                     }
                 }
-                Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } => {}
+                Action::Missed { .. }
+                | Action::Skipped { .. }
+                | Action::Stamp { .. }
+                | Action::AskLoad => {}
             }
         }
         Ok(())
@@ -312,9 +315,12 @@ impl Oracle {
                 }
                 self.ready = true;
             }
-            Event::Queued { next } => self.queue = next.map(|next| next.timestamp_millis()),
-            Event::Claimed { runs, next } => {
-                self.queue = next.map(|next| next.timestamp_millis());
+            Event::Load { .. } => {}
+            Event::Queued { waiting } => {
+                self.queue = waiting.timed.map(|due| due.timestamp_millis());
+            }
+            Event::Claimed { runs, waiting } => {
+                self.queue = waiting.timed.map(|due| due.timestamp_millis());
                 self.claiming = false;
                 claimed = runs.iter().map(|(run, _)| run.name.clone()).collect();
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rat::plan::at_queue::Waiting;
 use rat::plan::clock_step::Now;
 use rat::plan::job::{JobId, Recipe};
 use rat::plan::run::{Outcome, Run, RunId, Trigger};
@@ -320,13 +321,13 @@ impl World {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Start { run, .. } => self.start(run),
-            Action::Claim { first, limit } => {
+            Action::Claim { first, limit, .. } => {
                 self.next_run = self.next_run.max(first.0 + u64::from(limit));
                 let busy = [0, 1, 20, SECOND, 5 * MINUTE];
                 let at = self.true_time + *self.chance.pick(&busy);
                 self.befall(at, Coming::Claim { first, limit });
             }
-            Action::Missed { .. } | Action::Skipped { .. } => {}
+            Action::Missed { .. } | Action::Skipped { .. } | Action::AskLoad => {}
             Action::Stamp { job, date } => drop(self.stamps.insert(job.name.clone(), date)),
         }
     }
@@ -417,8 +418,8 @@ impl World {
             self.load(table)?;
         }
         self.handle(Event::Ready { after_boot: boot }, false)?;
-        let next = self.earliest();
-        self.handle(Event::Queued { next }, false)
+        let waiting = self.waiting();
+        self.handle(Event::Queued { waiting }, false)
     }
 
     fn load(&mut self, number: usize) -> Result<(), String> {
@@ -443,8 +444,8 @@ impl World {
         self.handle(Event::Gone { source: self.tables[number].source.clone() }, false)
     }
 
-    fn earliest(&self) -> Option<DateTime<Utc>> {
-        self.queue.first().map(|(due, _)| instant(*due))
+    fn waiting(&self) -> Waiting {
+        Waiting { timed: self.queue.first().map(|(due, _)| instant(*due)), batch: None }
     }
 
     fn submit(&mut self, jobs: i64, after: i64) {
@@ -454,8 +455,8 @@ impl World {
             self.queued += 1;
             self.queue.insert((due - due.rem_euclid(MINUTE), self.queued));
         }
-        let next = self.earliest();
-        self.tell_if_up(Event::Queued { next });
+        let waiting = self.waiting();
+        self.tell_if_up(Event::Queued { waiting });
     }
 
     fn tell_if_up(&mut self, event: Event) {
@@ -466,8 +467,8 @@ impl World {
 
     fn withdraw(&mut self) {
         self.queue.pop_first();
-        let next = self.earliest();
-        self.tell_if_up(Event::Queued { next });
+        let waiting = self.waiting();
+        self.tell_if_up(Event::Queued { waiting });
     }
 
     /// The store's side of a claim.
@@ -496,8 +497,8 @@ impl World {
                 recipe(),
             ));
         }
-        let next = self.earliest();
-        self.tell(Event::Claimed { runs, next });
+        let waiting = self.waiting();
+        self.tell(Event::Claimed { runs, waiting });
     }
 
     fn at_jobs_were_started(&self) -> Result<(), String> {

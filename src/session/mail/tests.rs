@@ -34,6 +34,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             usage: Usage::default(),
             output: Text(output.to_vec()),
             output_bytes: output.len() as u64,
+            told: false,
         },
         recipe: Recipe {
             kind,
@@ -43,6 +44,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             environment: variables.iter().map(variable).collect(),
             directory: None,
             umask: None,
+            nice: 0,
             quiet: false,
             mailing: Mailing::default(),
         },
