@@ -348,7 +348,8 @@ impl Session {
         let log = Path::new(OsStr::from_bytes(&self.order.log.0));
         let pid = pid.as_raw().unsigned_abs();
         let mut log = Syslog::new(log, self.order.manner.job.clone()).of_process(pid);
-        log.cron(Weight::Info, &self.order.run.owner, "CMD", self.shown());
+        let run = &self.order.run;
+        log.with_fields(Weight::Info, (&run.owner, "CMD", self.shown()), &run.fields("start"));
     }
 
     /// What the log shows of the command. An at-job is a script: what it says is its owner's business.
