@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_complete::{Generator, Shell};
+use rat::anacron::options as anacron;
 use rat::client::at::At;
 use rat::client::crontab;
 use rat::client::queue::{Atq, Atrm};
@@ -27,7 +28,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn programs() -> [Command; 6] {
+fn programs() -> [Command; 7] {
     [
         options::Options::command(),
         Rat::command(),
@@ -35,6 +36,7 @@ fn programs() -> [Command; 6] {
         At::command(),
         Atq::command(),
         Atrm::command(),
+        anacron::Options::command(),
     ]
 }
 

@@ -94,7 +94,7 @@ esac
 expect "ratd runs" inside rat status
 cmp "$scratch/alice.crontab" "$root/var/spool/cron/crontabs/alice" || die "the crontab was changed"
 shows minute as alice crontab -l || die "crontab -l"
-for program in crontab at batch atq atrm ratd rat; do
+for program in crontab at batch atq atrm anacron ratd rat; do
     inside sh -c 'file=$(readlink -f "$(command -v "$1")") && [ -x "$file" ] && [ ! -u "$file" ] && [ ! -g "$file" ]' \
         sh "$program" || die "$program is missing, or has a setuid or setgid bit"
 done
