@@ -29,6 +29,16 @@ pub enum Weight {
     Error,
 }
 
+impl Weight {
+    fn severity(self) -> u8 {
+        match self {
+            Weight::Info => 6,
+            Weight::Notice => 5,
+            Weight::Error => 3,
+        }
+    }
+}
+
 /// Facility cron, of RFC 3164.
 const CRON: u8 = 9;
 
@@ -48,6 +58,20 @@ impl Syslog {
         self.line(weight, &entry(who, event, detail));
     }
 
+    /// The same, and where the log is systemd's journal with these fields, by which it can be searched.
+    pub fn with_fields(
+        &mut self,
+        weight: Weight,
+        line: (&str, &str, &[u8]),
+        fields: &[(&str, String)],
+    ) {
+        let (who, event, detail) = line;
+        let text = entry(who, event, detail);
+        if self.journal(weight, &text, fields).is_err() {
+            self.line(weight, &text);
+        }
+    }
+
     /// Logs `(WHO) EVENT (DETAIL): why`.
     pub fn trouble(&mut self, who: &str, event: &str, detail: &[u8], why: &str) {
         self.line(Weight::Error, &format!("{}: {why}", entry(who, event, detail)));
@@ -58,13 +82,39 @@ impl Syslog {
         self.line(weight, &visible(text.as_bytes()));
     }
 
+    /// Straight to the journal, if that is what /dev/log leads to.
+    fn journal(&self, weight: Weight, text: &str, fields: &[(&str, String)]) -> io::Result<()> {
+        if std::fs::read_link(&self.path)?.file_name() != Some("dev-log".as_ref()) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.connect(std::fs::canonicalize(&self.path)?.with_file_name("socket"))?;
+        socket.send(&self.with_own_fields(weight, text, fields)).map(drop)
+    }
+
+    /// An entry as systemd-journald reads it (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+    fn with_own_fields(&self, weight: Weight, text: &str, fields: &[(&str, String)]) -> Vec<u8> {
+        let own = [
+            ("MESSAGE", text.to_owned()),
+            ("PRIORITY", weight.severity().to_string()),
+            ("SYSLOG_FACILITY", CRON.to_string()),
+            ("SYSLOG_IDENTIFIER", self.ident.to_string()),
+            ("SYSLOG_PID", self.pid.to_string()),
+        ];
+        let mut entry = Vec::new();
+        for (name, value) in own.iter().chain(fields) {
+            // With its length, whatever is in it: it cannot end the field, nor begin another.
+            entry.extend_from_slice(format!("{name}\n").as_bytes());
+            entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            entry.extend_from_slice(value.as_bytes());
+            entry.push(b'\n');
+        }
+        entry
+    }
+
     fn line(&mut self, weight: Weight, text: &str) {
-        let severity = match weight {
-            Weight::Info => 6,
-            Weight::Notice => 5,
-            Weight::Error => 3,
-        };
-        let priority = CRON << 3 | severity;
+        let priority = CRON << 3 | weight.severity();
         let line = format!("<{priority}>{}[{}]: {text}", self.ident, self.pid);
         if self.send(line.as_bytes()).is_err() {
             self.socket = None;
@@ -213,5 +263,23 @@ impl Write for Lines {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_the_journal_cannot_end_itself() {
+        let fields = [("RAT_JOB", "a\nPRIORITY=0".to_owned())];
+        let entry = Syslog::new("/dev/log".as_ref(), "CRON".into()).with_own_fields(
+            Weight::Info,
+            "text",
+            &fields,
+        );
+        let begins = b"MESSAGE\n\x04\0\0\0\0\0\0\0text\nPRIORITY\n\x01\0\0\0\0\0\0\x006\n";
+        assert_eq!(&entry[..begins.len()], begins);
+        assert!(entry.ends_with(b"RAT_JOB\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n"));
     }
 }

@@ -10,7 +10,7 @@ use crate::client::{check, explain, history, import, list, next, retry, run, sta
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
 #[command(name = "rat", version)]
-struct Rat {
+pub struct Rat {
     /// Ask the ratd under DIR
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,

@@ -228,10 +228,13 @@ impl Clerk {
             }
             Command::Look { client } => {
                 self.look();
-                if let Some(client) = client {
-                    let reply = control::encode(Ok(crate::protocol::reply::Done {}));
-                    self.answers.give(Answer::Reply { client, reply });
-                }
+                self.answers.give(match client {
+                    Some(client) => {
+                        let reply = control::encode(Ok(crate::protocol::reply::Done {}));
+                        Answer::Reply { client, reply }
+                    }
+                    None => Answer::Looked,
+                });
             }
             // With jobs each minute there is never a minute without a command.
             Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
@@ -111,9 +110,8 @@ impl Connection {
 }
 
 impl Connections {
-    /// Listens at `path`, for every user or for this one alone.
-    pub fn listen(path: &Path, mode: u32) -> io::Result<Connections> {
-        let listener = socket::listen(path, mode)?;
+    /// Takes those who connect there.
+    pub fn listen(listener: UnixListener) -> io::Result<Connections> {
         listener.set_nonblocking(true)?;
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
         let (limits, listening) = (Limits::with(descriptors), Listening::Yes);

@@ -73,6 +73,8 @@ pub enum Answer {
     Skipped { source: Source, problem: String },
     /// A crontab is gone.
     Gone { source: Source, problems: Vec<String> },
+    /// The spool was looked at, and nobody is to be replied to.
+    Looked,
     /// Everything was read once.
     Ready { after_boot: bool },
     /// When the earliest at-jobs are due.

@@ -17,6 +17,7 @@ pub mod runner;
 pub mod say;
 pub mod state;
 pub mod surroundings;
+pub mod systemd;
 pub mod wait;
 pub mod which;
 pub mod writes;
@@ -24,6 +25,7 @@ pub mod writes;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use crate::daemon::ratd::Ratd;
 use crate::daemon::runner::Runner;
 use crate::daemon::state::State;
 use crate::daemon::surroundings::Surroundings;
+use crate::daemon::systemd::{Notify, listener_at};
 use crate::daemon::wait::{Wait, now};
 use crate::log::{Loudness, Syslog, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
@@ -52,6 +55,7 @@ use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
 use crate::session::{report, server};
 use crate::store::Store;
+use crate::sys::socket;
 use crate::zone::Zone;
 
 /// The program ratd; also the fork server, which is this program executed anew.
@@ -101,6 +105,9 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
 fn live(mode: Mode, parts: Parts) -> Result<(), String> {
+    // Before anything is opened here: no descriptor but the one that was handed over can have its number.
+    let handed = listener_at(&mode.paths.socket());
+    let is_handed = handed.is_some();
     let signals = signals().map_err(|error| format!("cannot take signals: {error}"))?;
     // Jobs at the wrong hours are worse than none.
     Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
@@ -117,10 +124,13 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
-    let ratd = assemble(mode.clone(), parts, runner, signals, crash)
+    let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
+    let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
-    let _ = std::fs::remove_file(socket);
+    if !is_handed {
+        let _ = std::fs::remove_file(socket);
+    }
     let _ = std::fs::remove_file(&mode.paths.pid_file);
     ended.map_err(|error| format!("cannot go on: {error}"))
 }
@@ -161,6 +171,16 @@ fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
     }
 }
 
+/// At the socket that was handed over; else at one of our own.
+fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> {
+    let bits = if mode.file.is_none() { 0o666 } else { 0o600 };
+    let listener = match handed {
+        Some(listener) => listener,
+        None => socket::listen(&mode.paths.socket(), bits)?,
+    };
+    Connections::listen(listener)
+}
+
 /// What there is before ratd lives.
 struct Parts {
     starter: Starter,
@@ -171,6 +191,7 @@ fn assemble(
     mode: Mode,
     parts: Parts,
     runner: Runner,
+    connections: Connections,
     signals: SignalFd,
     crash: Crash,
 ) -> io::Result<Ratd> {
@@ -188,12 +209,11 @@ fn assemble(
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
-    let mode_of_socket = if mode.file.is_none() { 0o666 } else { 0o600 };
     Ok(Ratd {
         wait: Wait::new()?,
         scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 })
             .with_limits(mode.at.limits),
-        connections: Connections::listen(&mode.paths.socket(), mode_of_socket)?,
+        connections,
         disk: Disk::start(work)?,
         runner,
         signals,
@@ -204,6 +224,7 @@ fn assemble(
         surroundings: Surroundings::of(manner),
         loudness: parts.loudness,
         starter: parts.starter,
+        notify: Notify::from_environment(now.wall),
         crash,
         state: State::new(now.wall),
         mode,

@@ -23,12 +23,13 @@ use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
 use crate::daemon::surroundings::Surroundings;
+use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::Recipe;
+use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::manner::Ends;
 use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
@@ -74,6 +75,7 @@ pub struct Ratd {
     /// How much is said.
     pub loudness: Loudness,
     pub starter: Starter,
+    pub notify: Notify,
     pub crash: Crash,
     pub state: State,
 }
@@ -99,6 +101,7 @@ impl Ratd {
             tracing::debug!("waiting, at most until {wakeup:?}");
             let (now, ready) = self.wait.next(wakeup)?;
             tracing::debug!("woke at {}: {ready:?}", now.wall);
+            self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
             self.revive(&now);
@@ -107,12 +110,17 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.state.ready {
+                let (count, running) = (self.scheduler.count(), self.state.running.len());
+                self.notify.status(count, running, self.scheduler.next_wakeup());
+            }
         }
     }
 
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
-        let due = [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
+        let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
+        let due = due.into_iter().flatten().min();
         if !self.connections.is_deaf() {
             return Ok(due);
         }
@@ -135,7 +143,7 @@ impl Ratd {
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
             LISTENER => self.connections.accept(&self.wait),
-            SIGNALS => return self.obey(),
+            SIGNALS => return self.obey(now),
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
             FORK_SERVER => self.hear(now, ready),
@@ -241,14 +249,17 @@ impl Ratd {
         self.disk.must(Command::Refused { run, at: now, why });
     }
 
-    fn obey(&mut self) -> io::Result<Life> {
+    fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
                     self.farewell();
                     return Ok(Life::Ends);
                 }
-                Ok(Signal::SIGHUP) => self.disk.look(),
+                Ok(Signal::SIGHUP) => {
+                    self.notify.reloading(now);
+                    self.disk.look();
+                }
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
                 Ok(Signal::SIGUSR2) => self.loudness.toggle(),
                 // That it died is noticed by its socket; here it is only buried.
@@ -260,6 +271,7 @@ impl Ratd {
     }
 
     fn farewell(&mut self) {
+        self.notify.stopping();
         self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
         say::farewell(&self.mode, &self.state);
     }
@@ -318,36 +330,15 @@ impl Ratd {
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
-                    let who = say::who(&source, &self.mode.paths);
-                    say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
-                    say::complain(&mut self.syslog, who, &problems);
-                    self.state.problems.insert(source.clone(), problems);
-                    self.decide(now, Event::Loaded { source, jobs });
+                    self.load(now, source, jobs, problems);
                 }
-                Answer::Kept { source, problems } => {
-                    // It is tried at every look, and complained of once.
-                    if self.state.problems.get(&source) != Some(&problems) {
-                        let who = say::who(&source, &self.mode.paths);
-                        say::complain(&mut self.syslog, who, &problems);
-                    }
-                    self.state.problems.insert(source, problems);
-                }
+                Answer::Kept { source, problems } => self.keep(source, problems),
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
                 }
-                Answer::Gone { source, problems } => {
-                    // A link that is not to be followed is tried at every look, and complained of once.
-                    if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
-                        let who = say::who(&source, &self.mode.paths);
-                        say::gone(&mut self.syslog, who, &source, &problems);
-                    }
-                    self.state.problems.remove(&source);
-                    if !problems.is_empty() {
-                        self.state.problems.insert(source.clone(), problems);
-                    }
-                    self.decide(now, Event::Gone { source });
-                }
+                Answer::Gone { source, problems } => self.unload(now, source, problems),
+                Answer::Looked => self.notify.looked(),
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
                 Answer::Queued { waiting } => self.decide(now, Event::Queued { waiting }),
                 Answer::Claimed { runs, waiting } => {
@@ -379,6 +370,38 @@ impl Ratd {
         Ok(())
     }
 
+    /// A crontab was read.
+    fn load(&mut self, now: &Now, source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>) {
+        let who = say::who(&source, &self.mode.paths);
+        say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
+        say::complain(&mut self.syslog, who, &problems);
+        self.state.problems.insert(source.clone(), problems);
+        self.decide(now, Event::Loaded { source, jobs });
+    }
+
+    /// A crontab could not be read. It is tried at every look, and complained of once.
+    fn keep(&mut self, source: Source, problems: Vec<String>) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::complain(&mut self.syslog, who, &problems);
+        }
+        self.state.problems.insert(source, problems);
+    }
+
+    /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
+    /// of once.
+    fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
+        if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::gone(&mut self.syslog, who, &source, &problems);
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source.clone(), problems);
+        }
+        self.decide(now, Event::Gone { source });
+    }
+
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
@@ -388,6 +411,7 @@ impl Ratd {
         };
         self.syslog.cron(Weight::Info, "CRON", "INFO", about_boot.as_bytes());
         self.decide(now, Event::Ready { after_boot });
+        self.notify.ready();
         self.starter.ready()
     }
 

@@ -62,16 +62,22 @@ pub fn complain(syslog: &mut Syslog, who: &str, problems: &[String]) {
 pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome, is_told: bool) {
     let how = outcome_in_words(outcome);
     let text = format!("{} run {}: {how}", run.name, run.id);
+    let mut fields = run.fields("finish");
+    match outcome {
+        Outcome::Exited(status) => fields.push(("RAT_EXIT", status.to_string())),
+        Outcome::Killed(signal) => fields.push(("RAT_SIGNAL", signal.to_string())),
+        Outcome::NotStarted(_) | Outcome::LeftToAnother(_) | Outcome::Lost(_) => {}
+    }
     match outcome {
         Outcome::Exited(_) | Outcome::Killed(_) => {
             if is_told {
-                syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
+                syslog.with_fields(Weight::Info, (&run.owner, "CMDEND", text.as_bytes()), &fields);
             }
             tracing::info!("{}: {text}", run.owner);
         }
         Outcome::LeftToAnother(_) => tracing::info!("{}: {text}", run.owner),
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
-            syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
+            syslog.with_fields(Weight::Error, (&run.owner, "ERROR", text.as_bytes()), &fields);
             tracing::error!("{}: {text}", run.owner);
         }
     }

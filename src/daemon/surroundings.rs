@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use nix::unistd::{User, geteuid};
 
+use crate::daemon::systemd::VARIABLES;
 use crate::plan::manner::{Addresses, Inherits, Manner};
 use crate::plan::text::Text;
 use crate::sys::host::codeset;
@@ -36,5 +37,7 @@ impl Surroundings {
 
 fn environment() -> Vec<(Text, Text)> {
     let text = |text: std::ffi::OsString| Text(text.into_vec());
-    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+    let is_ours = |name: &std::ffi::OsString| VARIABLES.iter().any(|variable| name == variable);
+    let others = std::env::vars_os().filter(|(name, _)| !is_ours(name));
+    others.map(|(name, value)| (text(name), text(value))).collect()
 }

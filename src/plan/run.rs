@@ -49,6 +49,20 @@ pub struct Run {
     pub trigger: Trigger,
 }
 
+impl Run {
+    /// By what a log with fields finds what happened to it.
+    pub fn fields(&self, event: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("RAT_EVENT", event.to_owned()),
+            ("RAT_JOB", self.name.clone()),
+            ("RAT_JOB_ID", self.job.0.clone()),
+            ("RAT_OWNER", self.owner.clone()),
+            ("RAT_RUN_ID", self.id.to_string()),
+            ("RAT_DUE", self.due.to_rfc3339()),
+        ]
+    }
+}
+
 /// Why a run was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

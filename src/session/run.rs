@@ -338,13 +338,20 @@ impl Session {
         if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
             return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
         }
-        if self.order.recipe.quiet || self.is_alone {
+        if self.order.recipe.kind == Kind::Period {
+            if refused.is_none() {
+                self.explain("started");
+            }
+            return;
+        }
+        if self.order.recipe.quiet {
             return;
         }
         let log = Path::new(OsStr::from_bytes(&self.order.log.0));
         let pid = pid.as_raw().unsigned_abs();
         let mut log = Syslog::new(log, self.order.manner.job.clone()).of_process(pid);
-        log.cron(Weight::Info, &self.order.run.owner, "CMD", self.shown());
+        let run = &self.order.run;
+        log.with_fields(Weight::Info, (&run.owner, "CMD", self.shown()), &run.fields("start"));
     }
 
     /// What the log shows of the command. An at-job is a script: what it says is its owner's business.

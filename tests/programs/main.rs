@@ -18,5 +18,6 @@ mod run;
 mod single;
 mod spool;
 mod system;
+mod systemd;
 mod terminal;
 mod versions;
