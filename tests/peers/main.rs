@@ -1,0 +1,267 @@
+//! rat beside the crons it takes the place of: the same crontabs, the same days, one after the other and compared.
+//! The others are fetched by tests/peers/fetch, so these tests are run by `.ci/run`:
+//!
+//!     tests/peers/fetch && cargo test --test peers -- --ignored --nocapture
+//!
+//! PEERS_SEED and PEERS_CASES repeat a run, or make it longer.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../simulation/chance.rs"]
+mod chance;
+mod generate;
+mod ours;
+mod peer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use rat::plan::job::Job;
+use rat::plan::schedule::Schedule;
+use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, RAT};
+
+use crate::chance::Chance;
+use crate::generate::Case;
+use crate::peer::{Peer, Record, Started, Stretch};
+
+/// What is different and shall be: part of a case's text, for which peer, and why.
+const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[
+    (b"~", Peer::Cronie, "each draws its own number"),
+];
+
+fn is_exception(case: &Case, peer: Peer) -> bool {
+    let holds = |part: &[u8]| case.text.windows(part.len()).any(|window| window == part);
+    EXCEPTIONS.iter().any(|(part, of, _)| *of == peer && holds(part))
+}
+
+fn dialect(peer: Peer) -> &'static Dialect {
+    match peer {
+        Peer::Debian => &DEBIAN,
+        Peer::Cronie => &CRONIE,
+        Peer::Busybox => &BUSYBOX,
+        Peer::Bcron => &RAT,
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("PEERS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("PEERS_SEED={seed}");
+    seed
+}
+
+fn count(usual: usize) -> usize {
+    std::env::var("PEERS_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
+fn place(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("rat-peers-{}-{name}", std::process::id()))
+}
+
+fn midnight(year: i32, month: u32, day: u32) -> i64 {
+    NaiveDate::from_ymd_opt(year, month, day).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp()
+}
+
+/// Whole days: ends of months, leap days, and others as they come.
+fn days(chance: &mut Chance) -> Vec<Stretch> {
+    let mut days: Vec<i64> = [(2024, 2, 28), (2024, 2, 29), (2025, 2, 28), (2026, 1, 31), (2026, 4, 30), (2026, 12, 31), (2027, 1, 1)]
+        .map(|(year, month, day)| midnight(year, month, day))
+        .to_vec();
+    days.extend((0..5).map(|_| midnight(2025, 1, 1) + 86_400 * chance.between(0, 1500)));
+    days.sort_unstable();
+    days.dedup();
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for day in days {
+        match stretches.last_mut() {
+            Some(last) if last.1 == day => last.1 += 86_400,
+            _ => stretches.push((day, day + 86_400)),
+        }
+    }
+    stretches
+}
+
+/// Starts of one case, as they are compared: a command and its minutes.
+type Minutes = BTreeMap<Vec<u8>, Vec<i64>>;
+
+fn minutes_of_peer(record: &Record, case: usize, within: &[Stretch]) -> Minutes {
+    let mut minutes = Minutes::new();
+    for (at, id) in &record.starts[case] {
+        if within.iter().any(|(from, until)| (*from..*until).contains(at)) {
+            let command = record.started[id].command.clone();
+            minutes.entry(command).or_default().push(at.div_euclid(60) * 60);
+        }
+    }
+    minutes.values_mut().for_each(|minutes| minutes.sort_unstable());
+    minutes
+}
+
+fn can_start(job: &Job) -> bool {
+    ["root", "nobody", "user"].contains(&job.owner.as_str())
+}
+
+fn minutes_of_ours(jobs: &[std::sync::Arc<Job>], within: &[Stretch]) -> Minutes {
+    let mut minutes = Minutes::new();
+    for job in jobs.iter().filter(|job| can_start(job)) {
+        let due = ours::due(job, within);
+        if !due.is_empty() {
+            minutes.entry(job.recipe.command.0.clone()).or_default().extend(due);
+        }
+    }
+    minutes.values_mut().for_each(|minutes| minutes.sort_unstable());
+    minutes
+}
+
+/// Differences found, of which the first few are shown.
+#[derive(Default)]
+struct Differences {
+    count: usize,
+    cases: usize,
+}
+
+impl Differences {
+    fn add(&mut self, peer: Peer, case: &Case, what: &str) {
+        self.count += 1;
+        if self.count <= 40 {
+            let text = case.text.escape_ascii().to_string();
+            let text = text.get(..600).unwrap_or(&text);
+            println!("{peer:?}, {:?}: {text}\n    {what}", case.whose);
+        }
+    }
+
+    fn end(&self, peer: Peer) {
+        println!("{peer:?}: {} cases, {} differences", self.cases, self.count);
+        assert_eq!(self.count, 0, "{peer:?} differs");
+    }
+}
+
+fn shown(minutes: &[i64]) -> String {
+    let shown = |at: &i64| chrono::DateTime::from_timestamp(*at, 0).unwrap().format("%F %H:%M").to_string();
+    minutes.iter().take(3).map(shown).collect::<Vec<_>>().join(", ")
+}
+
+fn compare_minutes(theirs: &Minutes, ours: &Minutes) -> Option<String> {
+    if theirs == ours {
+        return None;
+    }
+    let none = Vec::new();
+    let differs = |command: &&Vec<u8>| theirs.get(*command) != ours.get(*command);
+    let command = theirs.keys().chain(ours.keys()).find(differs)?;
+    let (theirs, ours) = (theirs.get(command).unwrap_or(&none), ours.get(command).unwrap_or(&none));
+    let only = |these: &[i64], others: &[i64]| {
+        let only: Vec<i64> = these.iter().filter(|at| !others.contains(at)).copied().collect();
+        shown(&only)
+    };
+    Some(format!(
+        "{}: it starts {} and rat {}; only it: {}; only rat: {}",
+        command.escape_ascii(),
+        theirs.len(),
+        ours.len(),
+        only(theirs, ours),
+        only(ours, theirs),
+    ))
+}
+
+/// Everything a case shows on ordinary days.
+fn beside(peer: Peer, usual: usize) {
+    let mut chance = Chance::new(seed());
+    let mut differences = Differences::default();
+    let mut left = count(usual);
+    while left > 0 {
+        let batch = left.min(3000);
+        left -= batch;
+        let cases: Vec<Case> = (0..batch)
+            .map(|_| if peer == Peer::Bcron { generate::plain(&mut chance) } else { generate::case(&mut chance) })
+            .collect();
+        let days = days(&mut chance);
+        // busybox runs nothing in the minute in which it finds its clock set, and bcron what it owes.
+        let stretches: Vec<Stretch> = match peer {
+            Peer::Busybox => days.iter().map(|(from, until)| (from - 120, *until)).collect(),
+            _ => days.clone(),
+        };
+        let record = peer.run(&cases, "UTC", &stretches, &place(&format!("{peer:?}")));
+        let root = ours::machine_in("UTC", &place("utc"));
+        for (number, case) in cases.iter().enumerate() {
+            if is_exception(case, peer) {
+                continue;
+            }
+            differences.cases += 1;
+            let jobs = ours::jobs(case, dialect(peer), &root);
+            if let Some(entries) = record.entries.get(number)
+                && entries.len() != jobs.len()
+            {
+                differences.add(peer, case, &format!("it has {} entries and rat {}", entries.len(), jobs.len()));
+                continue;
+            }
+            let theirs = minutes_of_peer(&record, number, &days);
+            let ours = minutes_of_ours(&jobs, &days);
+            if let Some(what) = compare_minutes(&theirs, &ours) {
+                differences.add(peer, case, &what);
+                continue;
+            }
+            compare_started(peer, case, &record, number, &jobs, &mut differences);
+        }
+    }
+    differences.end(peer);
+}
+
+/// Standard input and environment of what was started, where the peer shows them.
+fn compare_started(
+    peer: Peer,
+    case: &Case,
+    record: &Record,
+    number: usize,
+    jobs: &[std::sync::Arc<Job>],
+    differences: &mut Differences,
+) {
+    let Some(entries) = record.entries.get(number) else { return };
+    for (id, job) in entries.iter().zip(jobs) {
+        let Some(theirs) = record.started.get(id) else { continue };
+        let input = job.recipe.input.as_ref().map(|input| input.0.clone()).unwrap_or_default();
+        if theirs.input != input || theirs.command != job.recipe.command.0 {
+            let what = format!(
+                "it starts {} with {}, and rat {} with {}",
+                theirs.command.escape_ascii(),
+                theirs.input.escape_ascii(),
+                job.recipe.command.0.escape_ascii(),
+                input.escape_ascii()
+            );
+            differences.add(peer, case, &what);
+        }
+        let ours: HashMap<&[u8], &[u8]> =
+            job.recipe.environment.iter().map(|(name, value)| (&name.0[..], &value.0[..])).collect();
+        for (name, value) in ours {
+            if ["LOGNAME", "USER"].iter().any(|forced| forced.as_bytes() == name) {
+                continue;
+            }
+            if !theirs.environment.iter().any(|(its, is)| its == name && is == value) {
+                let what = format!("rat has {}={}", name.escape_ascii(), value.escape_ascii());
+                differences.add(peer, case, &what);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Debian's cron: tests/peers/fetch"]
+fn debian_reads_and_runs_the_same() {
+    beside(Peer::Debian, 2500);
+}
+
+#[test]
+#[ignore = "needs cronie: tests/peers/fetch"]
+fn cronie_reads_and_runs_the_same() {
+    beside(Peer::Cronie, 2500);
+}
+
+#[test]
+#[ignore = "needs busybox's crond: tests/peers/fetch"]
+fn busybox_reads_and_runs_the_same() {
+    beside(Peer::Busybox, 2500);
+}
+
+#[test]
+#[ignore = "needs bcron: tests/peers/fetch"]
+fn bcron_runs_the_same() {
+    beside(Peer::Bcron, 1000);
+}
