@@ -40,14 +40,14 @@ pub fn case(chance: &mut Chance) -> Case {
     Case { whose, text }
 }
 
-/// A line whose forms all crons know, with at most one of the day fields restricted.
-pub fn plain(chance: &mut Chance) -> Case {
+/// A line whose forms all crons know, with at most one of the day fields restricted, and a command of its own.
+pub fn plain(chance: &mut Chance, number: usize) -> Case {
     let whose = *chance.pick(&[Whose::User, Whose::System]);
     let mut fields: Vec<String> = UNITS.iter().map(|unit| plain_field(chance, unit)).collect();
     let free = if chance.one_in(2) { 2 } else { 4 };
     fields[free] = "*".to_owned();
     let user = if whose == Whose::System { "nobody " } else { "" };
-    Case { whose, text: format!("{} {user}x {}\n", fields.join(" "), letters(chance)).into_bytes() }
+    Case { whose, text: format!("{} {user}x {number}\n", fields.join(" ")).into_bytes() }
 }
 
 struct Unit {

@@ -35,6 +35,13 @@ fn is_exception(case: &Case, peer: Peer) -> bool {
     EXCEPTIONS.iter().any(|(part, of, _)| *of == peer && holds(part))
 }
 
+/// Numbers of more than 31 bits make busybox write where it should not, until it dies; of a nickname Debian's build,
+/// which is without directories of crontabs, dies at once.
+fn breaks(case: &Case, peer: Peer) -> bool {
+    let is_long = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    peer == Peer::Busybox && (case.text.contains(&b'@') || case.text.windows(10).any(is_long))
+}
+
 fn dialect(peer: Peer) -> &'static Dialect {
     match peer {
         Peer::Debian => &DEBIAN,
@@ -171,15 +178,14 @@ fn beside(peer: Peer, usual: usize) {
         let batch = left.min(3000);
         left -= batch;
         let cases: Vec<Case> = (0..batch)
-            .map(|_| if peer == Peer::Bcron { generate::plain(&mut chance) } else { generate::case(&mut chance) })
+            .map(|number| match peer {
+                Peer::Bcron => generate::plain(&mut chance, number),
+                _ => generate::case(&mut chance),
+            })
             .collect();
+        let cases: Vec<Case> = cases.into_iter().filter(|case| !breaks(case, peer)).collect();
         let days = days(&mut chance);
-        // busybox runs nothing in the minute in which it finds its clock set, and bcron what it owes.
-        let stretches: Vec<Stretch> = match peer {
-            Peer::Busybox => days.iter().map(|(from, until)| (from - 120, *until)).collect(),
-            _ => days.clone(),
-        };
-        let record = peer.run(&cases, "UTC", &stretches, &place(&format!("{peer:?}")));
+        let record = peer.run(&cases, "UTC", &days, &place(&format!("{peer:?}")));
         let root = ours::machine_in("UTC", &place("utc"));
         for (number, case) in cases.iter().enumerate() {
             if is_exception(case, peer) {

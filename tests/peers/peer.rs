@@ -50,12 +50,6 @@ impl Peer {
         for name in ["etc/crontab", "run/crond.reboot", "run/cron.reboot", "var/run/crond.reboot", "var/run/cron.reboot"] {
             fs::write(place.join(name), "").unwrap();
         }
-        let mut script = String::new();
-        // What a cron has read is as old as the first of these, and what starts in it is left out.
-        for (from, until) in [(EARLY, EARLY + 120)].iter().chain(stretches) {
-            script += &format!("{from} {until}\n");
-        }
-        fs::write(place.join("script"), script).unwrap();
         let mut users = String::from("root:x:0:0::/:/bin/sh\nnobody:x:1000:1000::/:/bin/sh\n");
         for (number, case) in cases.iter().enumerate() {
             let file = self.file(place, case, number);
@@ -68,7 +62,10 @@ impl Peer {
         if matches!(self, Peer::Debian | Peer::Cronie) {
             fs::write(self.file(place, &sentinel, SENTINEL), &sentinel.text).unwrap();
         }
-        self.start(zone, place);
+        for script in self.scripts(stretches) {
+            fs::write(place.join("script"), script).unwrap();
+            self.start(zone, place);
+        }
         let record = fs::read(place.join("record")).unwrap();
         let read = match self {
             Peer::Busybox => of_busybox(&record, cases.len()),
@@ -77,6 +74,19 @@ impl Peer {
         };
         fs::remove_dir_all(place).unwrap();
         read
+    }
+
+    /// What its clock shall show. Each begins early enough for what is started in the first minutes to be left out.
+    fn scripts(self, stretches: &[Stretch]) -> Vec<String> {
+        let begins = |early: i64| stretches.iter().map(move |(from, until)| format!("{} {until}\n", from - early));
+        match self {
+            // What a cron of Vixie's line has read is as old as the beginning: files that are older stay as they are.
+            Peer::Debian | Peer::Cronie => vec![format!("{EARLY} {}\n{}", EARLY + 120, begins(0).collect::<String>())],
+            // It runs nothing in the minute in which it finds its clock set.
+            Peer::Busybox => vec![begins(120).collect()],
+            // It runs what it finds itself owing.
+            Peer::Bcron => begins(120).collect(),
+        }
     }
 
     fn file(self, place: &Path, case: &Case, number: usize) -> PathBuf {
@@ -99,7 +109,8 @@ impl Peer {
             Peer::Debian => preloaded(&peers.join("cron/usr/sbin/cron"), &["-f"], ["16", "32"]),
             Peer::Cronie => preloaded(&peers.join("cronie/src/crond"), &["-n", "-i"], ["24", "40"]),
             Peer::Bcron => {
-                assert!(Command::new("mkfifo").arg(place.join("var/spool/cron/trigger")).status().unwrap().success());
+                let trigger = place.join("var/spool/cron/trigger");
+                assert!(trigger.exists() || Command::new("mkfifo").arg(&trigger).status().unwrap().success());
                 let mut command = preloaded(&peers.join("bcron/usr/sbin/bcron-sched"), &[], ["", ""]);
                 command.env_remove("PEER_TABLE").env("BCRON_SPOOL", place.join("var/spool/cron"));
                 command.env("LD_LIBRARY_PATH", peers.join("libbg2/usr/lib"));

@@ -176,7 +176,7 @@ int main(int count, char **words)
 		int event = status >> 16;
 
 		if (!WIFSTOPPED(status))
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (event == PTRACE_EVENT_EXEC)
 			take_vdso();
 		if (event == PTRACE_EVENT_SECCOMP && !answer()) {
