@@ -634,11 +634,16 @@ impl Line<'_> {
         let (fields, rest) = self.uncommented(at, count);
         let written = at..fields.after_words(at, count);
         at = written.end;
+        if count == 5 && self.dialect.byte_255_ends {
+            self.check_byte_255(at, said)?;
+        }
         let mut user = None;
         if self.form == Form::System {
             let word = rest.word_or_complain(at, "a user and a command", said)?;
             self.check_user(word, said);
-            user = Some(String::from_utf8_lossy(word.text).into_owned());
+            // Where a NUL does not make the line wrong, a name ends there too.
+            let name = word.text.split(|byte| *byte == 0).next().unwrap_or_default();
+            user = Some(String::from_utf8_lossy(name).into_owned());
             at = word.columns().end;
         }
         at = rest.flags(at, &mut flags, said)?;
@@ -659,6 +664,16 @@ impl Line<'_> {
             random_delay: 0,
         };
         Some((entry, end))
+    }
+
+    /// Nothing follows the last field where a byte 255 is the end of the file.
+    fn check_byte_255(&self, at: usize, said: &mut Vec<Diagnostic>) -> Option<()> {
+        let word = words(self.text, self.line, at).next().filter(|word| word.text[0] == 0xff);
+        let Some(word) = word else { return Some(()) };
+        let message = format!("{} takes this byte for the end of the file", self.dialect.cron);
+        let columns = word.place.column..word.place.column + 1;
+        said.push(Diagnostic::error("E001", self.line, columns, message));
+        None
     }
 
     /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
@@ -1086,7 +1101,9 @@ fn unfold(text: &[u8]) -> Vec<u8> {
         }
         escaped = *byte == b'\\';
     }
-    if input.last().is_some_and(|byte| *byte != b'\n') {
+    // Vixie's cron writes a backslash at the end without looking at it again.
+    let last = input.iter().rfind(|byte| **byte != b'\\');
+    if last.is_some_and(|byte| *byte != b'\n') {
         input.push(b'\n');
     }
     input
