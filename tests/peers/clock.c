@@ -6,15 +6,15 @@
  * program works and jumps when it sleeps. PEER_ROOT is put before the paths of crons. PEER_RECORD is written to:
  *
  *   E ID TABLE COMMAND  an entry that was read, with its command as it was kept
- *   X ID SHELL COMMAND ENVIRONMENT   what would be executed, the first time it would be
- *   S ID TEXT           its standard input, if there is any
- *   F TIME ID           an entry is started
+ *   X SHELL COMMAND ENVIRONMENT   what would be executed, the first time an entry is started
+ *   S TEXT              its standard input, if there is any
+ *   F TIME ID           an entry has been started: this one
  *   P TIME PACKET       bcron's scheduler asks for a start
  *
- * Texts are hexadecimal. A cron of Vixie's line forks once for each job of its queue, and frees the job when it has:
- * so what a fork is for is found in the job that was allocated before it, whose three pointers have stayed the same
- * since 1993 (the next job, the entry, its table). PEER_TABLE and PEER_CRONTAB say where a table has its name and its
- * entries; an entry has its command at 24. A pointer that is not freed as expected ends the program.
+ * Texts are hexadecimal. A cron of Vixie's line forks once for each job of its queue, and then frees the job: so what
+ * a fork was for is found in the block that is freed next, whose three pointers have stayed the same since 1993 (the
+ * next job, the entry, its table). PEER_TABLE and PEER_CRONTAB say where a table has its name and its entries; an entry
+ * has its command at 24. Where that is no longer so, the sentinel that every run has is not found.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -166,8 +166,10 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 
 struct job { void *next; char *entry, *table; };
 
-static struct job *queue[1 << 16], *expected;
+static struct job *queue[1 << 16];
 static unsigned first, last;
+/* What the last fork came to, until the job is freed. */
+static enum { NOT_YET, REALLY, NOT_REALLY } forked;
 static char *seen[1 << 20];
 
 void *__libc_malloc(size_t);
@@ -182,30 +184,14 @@ void *malloc(size_t size)
 	return memory;
 }
 
-void free(void *memory)
-{
-	if (expected) {
-		if (memory != expected) {
-			put("unexpected\n");
-			flush();
-			_exit(96);
-		}
-		expected = 0;
-	}
-	__libc_free(memory);
-}
-
-/* Whether this is the first time. */
-static int see(char *entry)
+/* Where an entry is, or would be, among those that have been seen to start. */
+static char **place_of(char *entry)
 {
 	unsigned at = (unsigned long)entry / 16 * 2654435761u % (1 << 20);
 
 	while (seen[at] && seen[at] != entry)
 		at = (at + 1) % (1 << 20);
-	if (seen[at])
-		return 0;
-	seen[at] = entry;
-	return 1;
+	return &seen[at];
 }
 
 static char *pointer(char *base, const char *offset)
@@ -233,26 +219,50 @@ static void show_tables(char *table)
 	}
 }
 
-/* libc has blocks of that size too: a job's are pointers to blocks. */
+/* The job that is next in the queue, most likely: libc asks for blocks of that size too. */
 static struct job *next_job(void)
 {
 	while (first != last) {
-		struct job *job = queue[first++ % (1 << 16)];
+		struct job *job = queue[first % (1 << 16)];
 		unsigned long entry = (unsigned long)job->entry, table = (unsigned long)job->table;
 
 		if (entry > 1 << 16 && entry % 16 == 0 && table > 1 << 16 && table % 16 == 0)
 			return job;
+		first++;
 	}
 	return 0;
 }
 
-static long long running;
+/* The first block to be freed after a fork is the job's. */
+void free(void *memory)
+{
+	static int shown;
+
+	if (forked && memory) {
+		struct job *job = memory;
+
+		if (!shown++)
+			show_tables(job->table);
+		put_number("F ", now / 1000);
+		put_number(" ", (long long)job->entry);
+		put("\n");
+		if (forked == REALLY)
+			*place_of(job->entry) = job->entry;
+		forked = 0;
+		for (unsigned at = first; at != last; at++) {
+			if (queue[at % (1 << 16)] == job) {
+				first = at + 1;
+				break;
+			}
+		}
+	}
+	__libc_free(memory);
+}
 
 pid_t fork(void)
 {
-	static int shown, children;
+	static int children;
 	REAL(pid_t, "fork", void);
-	struct job *job;
 	pid_t pid;
 
 	if (record < 0)
@@ -260,27 +270,22 @@ pid_t fork(void)
 	if (depth == 1 && children++ > 0) {
 		/* The child that writes standard input. */
 		depth = 3;
-		put_number("S ", running);
-		put(" ");
+		put("S ");
 		return 0;
 	}
 	if (depth == 0) {
-		job = expected = next_job();
-		if (!job)
+		struct job *job = next_job();
+
+		if (!ticking)
 			return 12345;
-		if (!shown++)
-			show_tables(job->table);
-		put_number("F ", now / 1000);
-		put_number(" ", (long long)job->entry);
-		put("\n");
-		if (!see(job->entry))
+		forked = job && *place_of(job->entry) ? NOT_REALLY : REALLY;
+		if (forked == NOT_REALLY)
 			return 12345;
-		running = (long long)job->entry;
 	}
 	flush();
 	pid = real();
 	if (pid == 0) {
-		expected = 0;
+		forked = 0;
 		depth++;
 	} else {
 		waitpid(pid, 0, 0);
@@ -290,8 +295,7 @@ pid_t fork(void)
 
 static int put_started(const char *shell, const char *command, char *const *environment)
 {
-	put_number("X ", running);
-	put_hex(" ", shell, strlen(shell));
+	put_hex("X ", shell, strlen(shell));
 	put_hex(" ", command, strlen(command));
 	put(" ");
 	for (; *environment; environment++) {

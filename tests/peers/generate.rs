@@ -23,7 +23,8 @@ pub struct Case {
 
 /// A crontab of a line or a few, most of which can be read.
 pub fn case(chance: &mut Chance) -> Case {
-    let whose = *chance.pick(&[Whose::User, Whose::User, Whose::Root, Whose::System, Whose::System]);
+    let whose =
+        *chance.pick(&[Whose::User, Whose::User, Whose::Root, Whose::System, Whose::System]);
     let mut text = Vec::new();
     let lines = if chance.one_in(4) { chance.between(2, 4) } else { 1 };
     for _ in 0..lines {
@@ -63,13 +64,16 @@ const UNITS: [Unit; 5] = [
     Unit {
         first: 1,
         last: 12,
-        names: &["jan", "feb", "mar", "apr", "May", "JUN", "jul", "aug", "sep", "oct", "nov", "dec"],
+        names: &[
+            "jan", "feb", "mar", "apr", "May", "JUN", "jul", "aug", "sep", "oct", "nov", "dec",
+        ],
     },
     Unit { first: 0, last: 7, names: &["sun", "mon", "Tue", "wed", "thu", "FRI", "sat"] },
 ];
 
 fn plain_field(chance: &mut Chance, unit: &Unit) -> String {
-    let mut number = || chance.between(unit.first, unit.last.min(if unit.last == 7 { 6 } else { 99 }));
+    let mut number =
+        || chance.between(unit.first, unit.last.min(if unit.last == 7 { 6 } else { 99 }));
     let (a, b) = (number(), number());
     let (a, b) = (a.min(b), a.max(b));
     match chance.between(0, 6) {
@@ -105,11 +109,16 @@ fn line(chance: &mut Chance, whose: Whose) -> Vec<u8> {
     }
     line.extend(blank(chance));
     if whose == Whose::System {
-        line.extend(if chance.one_in(40) { word(chance) } else { chance.pick(&["root", "nobody"]).as_bytes().to_vec() });
+        line.extend(if chance.one_in(40) {
+            word(chance)
+        } else {
+            chance.pick(&["root", "nobody"]).as_bytes().to_vec()
+        });
         line.extend(blank(chance));
     }
     if chance.one_in(20) {
-        let flags = ["-n", "-q", "-s", "-nq", "-n -n", "-", "-x", "-n -q", "*", "* *", "7", "2026", "root"];
+        let flags =
+            ["-n", "-q", "-s", "-nq", "-n -n", "-", "-x", "-n -q", "*", "* *", "7", "2026", "root"];
         line.extend(chance.pick(&flags).as_bytes());
         line.extend(blank(chance));
     }
@@ -127,9 +136,27 @@ fn blank(chance: &mut Chance) -> &'static [u8] {
 }
 
 fn nickname(chance: &mut Chance) -> String {
-    let known =
-        ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly", "@reboot"];
-    let odd = ["@", "@Daily", "@every_minute", "@daily,", "@dail", "@HOURLY", "@noon", "@reboot1", "@weekly*"];
+    let known = [
+        "@yearly",
+        "@annually",
+        "@monthly",
+        "@weekly",
+        "@daily",
+        "@midnight",
+        "@hourly",
+        "@reboot",
+    ];
+    let odd = [
+        "@",
+        "@Daily",
+        "@every_minute",
+        "@daily,",
+        "@dail",
+        "@HOURLY",
+        "@noon",
+        "@reboot1",
+        "@weekly*",
+    ];
     (if chance.one_in(5) { chance.pick(&odd) } else { chance.pick(&known) }).to_string()
 }
 
@@ -147,10 +174,57 @@ fn field(chance: &mut Chance, unit: &Unit) -> String {
 fn item(chance: &mut Chance, unit: &Unit) -> String {
     if chance.one_in(60) {
         let odd = [
-            "", "*5", "**", "*-5", "L", "$", "?", "5#2", "0.5", "1-5-9", "5;6", "*/5/2", "~", "0~30", "~30", "30~",
-            "~/15", "0~59/15", "4294967296", "4294967297", "2147483648", "99999999999999999999", "-1", "+5", "0x5",
-            "5l", "January", "mon1", "sunday", "monday-fri", "*/-5", "*/+5", "*/x", "*/", "1-", "-", "/", "/5", "1/0",
-            "5/15", "7-1", "*/*", "jan", "*/4294967297", "*/2147483648", "1-4294967297", "*\\", "5%", "\"5\"", "5=", "=5",
+            "",
+            "*5",
+            "**",
+            "*-5",
+            "L",
+            "$",
+            "?",
+            "5#2",
+            "0.5",
+            "1-5-9",
+            "5;6",
+            "*/5/2",
+            "~",
+            "0~30",
+            "~30",
+            "30~",
+            "~/15",
+            "0~59/15",
+            "4294967296",
+            "4294967297",
+            "2147483648",
+            "99999999999999999999",
+            "-1",
+            "+5",
+            "0x5",
+            "5l",
+            "January",
+            "mon1",
+            "sunday",
+            "monday-fri",
+            "*/-5",
+            "*/+5",
+            "*/x",
+            "*/",
+            "1-",
+            "-",
+            "/",
+            "/5",
+            "1/0",
+            "5/15",
+            "7-1",
+            "*/*",
+            "jan",
+            "*/4294967297",
+            "*/2147483648",
+            "1-4294967297",
+            "*\\",
+            "5%",
+            "\"5\"",
+            "5=",
+            "=5",
         ];
         return chance.pick(&odd).to_string();
     }
@@ -160,7 +234,10 @@ fn item(chance: &mut Chance, unit: &Unit) -> String {
     let from = value(chance, unit);
     if chance.one_in(3) {
         let to = value(chance, unit);
-        return format!("{from}-{to}{}", if chance.one_in(3) { step(chance, unit) } else { String::new() });
+        return format!(
+            "{from}-{to}{}",
+            if chance.one_in(3) { step(chance, unit) } else { String::new() }
+        );
     }
     if chance.one_in(50) { format!("{from}{}", step(chance, unit)) } else { from }
 }
@@ -194,8 +271,30 @@ fn command(chance: &mut Chance) -> Vec<u8> {
     let mut command = letters(chance).into_bytes();
     if chance.one_in(3) {
         let pieces: [&[u8]; 24] = [
-            b" ", b"%", b"\\%", b"\\\\%", b"\\\\\\%", b"\\", b"\\\\", b"a", b"  ", b"\t", b"'", b"\"", b"=", b"#", b" # ",
-            b"%%", b"b=c", b"*", b"\xc3\xa9", b"\xff", b"$HOME", b"~", b"\x0b", b";",
+            b" ",
+            b"%",
+            b"\\%",
+            b"\\\\%",
+            b"\\\\\\%",
+            b"\\",
+            b"\\\\",
+            b"a",
+            b"  ",
+            b"\t",
+            b"'",
+            b"\"",
+            b"=",
+            b"#",
+            b" # ",
+            b"%%",
+            b"b=c",
+            b"*",
+            b"\xc3\xa9",
+            b"\xff",
+            b"$HOME",
+            b"~",
+            b"\x0b",
+            b";",
         ];
         for _ in 0..chance.between(1, 9) {
             command.extend(*chance.pick(&pieces));
@@ -218,21 +317,71 @@ fn word(chance: &mut Chance) -> Vec<u8> {
 
 fn assignment(chance: &mut Chance) -> Vec<u8> {
     let names: [&[u8]; 26] = [
-        b"A", b"B", b"MAILTO", b"SHELL", b"PATH", b"HOME", b"LOGNAME", b"USER", b"CRON_TZ", b"TZ", b"RANDOM_DELAY",
-        b"1A", b"*", b"A.B", b"\"A B\"", b"'A'", b"\"A\"", b"", b"export A", b"A B", b"\xc3\xa9", b"\"A", b"A\"", b"A'B",
-        b"MAILFROM", b"@daily",
+        b"A",
+        b"B",
+        b"MAILTO",
+        b"SHELL",
+        b"PATH",
+        b"HOME",
+        b"LOGNAME",
+        b"USER",
+        b"CRON_TZ",
+        b"TZ",
+        b"RANDOM_DELAY",
+        b"1A",
+        b"*",
+        b"A.B",
+        b"\"A B\"",
+        b"'A'",
+        b"\"A\"",
+        b"",
+        b"export A",
+        b"A B",
+        b"\xc3\xa9",
+        b"\"A",
+        b"A\"",
+        b"A'B",
+        b"MAILFROM",
+        b"@daily",
     ];
     let values: [&[u8]; 28] = [
-        b"b", b"b c", b"", b"\"\"", b"''", b"\"b\"", b"'b'", b"\"  b  \"", b"\"'b'\"", b"'\"b\"'", b"\"b\" c", b"\"b", b"'b\"",
-        b"b\"c\"d", b"b # c", b"$HOME/b", b"b\\", b"b=c", b"\" 'b' \"", b"\"\"b\"\"", b"b  ", b"\t", b"0", b"/bin/sh", b"\"", b"'",
-        b"\"b\"  ", b"b\x0b",
+        b"b",
+        b"b c",
+        b"",
+        b"\"\"",
+        b"''",
+        b"\"b\"",
+        b"'b'",
+        b"\"  b  \"",
+        b"\"'b'\"",
+        b"'\"b\"'",
+        b"\"b\" c",
+        b"\"b",
+        b"'b\"",
+        b"b\"c\"d",
+        b"b # c",
+        b"$HOME/b",
+        b"b\\",
+        b"b=c",
+        b"\" 'b' \"",
+        b"\"\"b\"\"",
+        b"b  ",
+        b"\t",
+        b"0",
+        b"/bin/sh",
+        b"\"",
+        b"'",
+        b"\"b\"  ",
+        b"b\x0b",
     ];
     let equals: [&[u8]; 8] = [b"=", b"=", b"=", b" = ", b"= ", b" =", b"\t=\t", b"=="];
     let mut line = chance.pick(&names).to_vec();
     line.extend(*chance.pick(&equals));
     // These two change when entries are due; they have cases of their own.
     let value: &[u8] = match line.get(..4) {
-        Some(b"CRON") => *chance.pick::<&[u8]>(&[&b"UTC"[..], b"Asia/Tokyo", b"\"America/New_York\""]),
+        Some(b"CRON") => {
+            *chance.pick::<&[u8]>(&[&b"UTC"[..], b"Asia/Tokyo", b"\"America/New_York\""])
+        }
         Some(b"RAND") => b"0",
         _ => *chance.pick::<&[u8]>(&values),
     };
@@ -242,8 +391,25 @@ fn assignment(chance: &mut Chance) -> Vec<u8> {
 
 fn odd_line(chance: &mut Chance) -> Vec<u8> {
     let odd: [&[u8]; 20] = [
-        b"", b"#", b"  # x", b"x", b"* * * *", b"* * * * *", b"* * * * * ", b"\r", b"\\", b"* * * * * \\", b"@daily", b"@daily ",
-        b"* * * * * * x", b"1 2 3 4 5 6", b"1, 2 * * * x", b"\xef\xbb\xbf* * * * * x", b"-", b"- * * * * x", b"*\t*\t*\t*\t*\tx",
+        b"",
+        b"#",
+        b"  # x",
+        b"x",
+        b"* * * *",
+        b"* * * * *",
+        b"* * * * * ",
+        b"\r",
+        b"\\",
+        b"* * * * * \\",
+        b"@daily",
+        b"@daily ",
+        b"* * * * * * x",
+        b"1 2 3 4 5 6",
+        b"1, 2 * * * x",
+        b"\xef\xbb\xbf* * * * * x",
+        b"-",
+        b"- * * * * x",
+        b"*\t*\t*\t*\t*\tx",
         b"\x0b",
     ];
     chance.pick(&odd).to_vec()

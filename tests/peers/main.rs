@@ -13,22 +13,25 @@ mod ours;
 mod peer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
 use rat::plan::job::Job;
 use rat::plan::schedule::Schedule;
+use rat::syntax::crontab::{self, Form};
+use rat::syntax::diagnostic::Severity;
 use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, RAT};
+use rat::syntax::seed::Seed;
 
 use crate::chance::Chance;
 use crate::generate::Case;
-use crate::peer::{Peer, Record, Started, Stretch};
+use crate::peer::{Peer, Record, Stretch};
 
 /// What is different and shall be: part of a case's text, for which peer, and why.
-const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[
-    (b"~", Peer::Cronie, "each draws its own number"),
-];
+const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[(b"~", Peer::Cronie, "each draws its own number")];
 
 fn is_exception(case: &Case, peer: Peer) -> bool {
     let holds = |part: &[u8]| case.text.windows(part.len()).any(|window| window == part);
@@ -67,14 +70,27 @@ fn place(name: &str) -> PathBuf {
 }
 
 fn midnight(year: i32, month: u32, day: u32) -> i64 {
-    NaiveDate::from_ymd_opt(year, month, day).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp()
+    NaiveDate::from_ymd_opt(year, month, day)
+        .unwrap()
+        .and_hms_opt(0, 0, 0)
+        .unwrap()
+        .and_utc()
+        .timestamp()
 }
 
 /// Whole days: ends of months, leap days, and others as they come.
 fn days(chance: &mut Chance) -> Vec<Stretch> {
-    let mut days: Vec<i64> = [(2024, 2, 28), (2024, 2, 29), (2025, 2, 28), (2026, 1, 31), (2026, 4, 30), (2026, 12, 31), (2027, 1, 1)]
-        .map(|(year, month, day)| midnight(year, month, day))
-        .to_vec();
+    let mut days: Vec<i64> = [
+        (2024, 2, 28),
+        (2024, 2, 29),
+        (2025, 2, 28),
+        (2026, 1, 31),
+        (2026, 4, 30),
+        (2026, 12, 31),
+        (2027, 1, 1),
+    ]
+    .map(|(year, month, day)| midnight(year, month, day))
+    .to_vec();
     days.extend((0..5).map(|_| midnight(2025, 1, 1) + 86_400 * chance.between(0, 1500)));
     days.sort_unstable();
     days.dedup();
@@ -107,7 +123,7 @@ fn can_start(job: &Job) -> bool {
     ["root", "nobody", "user"].contains(&job.owner.as_str())
 }
 
-fn minutes_of_ours(jobs: &[std::sync::Arc<Job>], within: &[Stretch]) -> Minutes {
+fn minutes_of_ours(jobs: &[Arc<Job>], within: &[Stretch]) -> Minutes {
     let mut minutes = Minutes::new();
     for job in jobs.iter().filter(|job| can_start(job)) {
         let due = ours::due(job, within);
@@ -143,7 +159,8 @@ impl Differences {
 }
 
 fn shown(minutes: &[i64]) -> String {
-    let shown = |at: &i64| chrono::DateTime::from_timestamp(*at, 0).unwrap().format("%F %H:%M").to_string();
+    let shown =
+        |at: &i64| chrono::DateTime::from_timestamp(*at, 0).unwrap().format("%F %H:%M").to_string();
     minutes.iter().take(3).map(shown).collect::<Vec<_>>().join(", ")
 }
 
@@ -175,7 +192,8 @@ fn beside(peer: Peer, usual: usize) {
     let mut differences = Differences::default();
     let mut left = count(usual);
     while left > 0 {
-        let batch = left.min(3000);
+        // busybox looks its users up in one long file, again for each start.
+        let batch = left.min(if peer == Peer::Busybox { 200 } else { 3000 });
         left -= batch;
         let cases: Vec<Case> = (0..batch)
             .map(|number| match peer {
@@ -196,7 +214,11 @@ fn beside(peer: Peer, usual: usize) {
             if let Some(entries) = record.entries.get(number)
                 && entries.len() != jobs.len()
             {
-                differences.add(peer, case, &format!("it has {} entries and rat {}", entries.len(), jobs.len()));
+                differences.add(
+                    peer,
+                    case,
+                    &format!("it has {} entries and rat {}", entries.len(), jobs.len()),
+                );
                 continue;
             }
             let theirs = minutes_of_peer(&record, number, &days);
@@ -217,7 +239,7 @@ fn compare_started(
     case: &Case,
     record: &Record,
     number: usize,
-    jobs: &[std::sync::Arc<Job>],
+    jobs: &[Arc<Job>],
     differences: &mut Differences,
 ) {
     let Some(entries) = record.entries.get(number) else { return };
@@ -234,8 +256,12 @@ fn compare_started(
             );
             differences.add(peer, case, &what);
         }
-        let ours: HashMap<&[u8], &[u8]> =
-            job.recipe.environment.iter().map(|(name, value)| (&name.0[..], &value.0[..])).collect();
+        let ours: HashMap<&[u8], &[u8]> = job
+            .recipe
+            .environment
+            .iter()
+            .map(|(name, value)| (&name.0[..], &value.0[..]))
+            .collect();
         for (name, value) in ours {
             if ["LOGNAME", "USER"].iter().any(|forced| forced.as_bytes() == name) {
                 continue;
@@ -246,6 +272,210 @@ fn compare_started(
             }
         }
     }
+}
+
+/// A night on which the clocks of a zone change: its name, and the instant.
+const NIGHTS: &[(&str, i64)] = &[
+    ("America/New_York", 1_772_953_200), // 2026-03-08, 02:00 to 03:00
+    ("America/New_York", 1_793_512_800), // 2026-11-01, 02:00 to 01:00
+    ("Europe/Berlin", 1_774_746_000),    // 2026-03-29, 02:00 to 03:00
+    ("Europe/Berlin", 1_792_890_000),    // 2026-10-25, 03:00 to 02:00
+    ("Australia/Lord_Howe", 1_775_314_800), // 2026-04-05, half an hour back
+    ("Australia/Lord_Howe", 1_791_041_400), // 2026-10-04, half an hour forward
+    ("Asia/Beirut", 1_774_735_200),      // 2026-03-29, at midnight
+    ("Africa/Cairo", 1_776_981_600),     // 2026-04-24, at midnight
+];
+
+/// What is started when the clock of the zone changes, and for hours around it. What names its times is started as
+/// soon as it can be, which is soon here and takes a cron of Vixie's line ten seconds for each minute it missed.
+fn nights(peer: Peer, usual: usize) {
+    let mut chance = Chance::new(seed());
+    let mut differences = Differences::default();
+    for (zone, change) in NIGHTS {
+        let cases: Vec<Case> =
+            (0..count(usual)).map(|number| generate::plain(&mut chance, number)).collect();
+        let night = [(change - 8 * 3600, change + 8 * 3600)];
+        let record = peer.run(&cases, zone, &night, &place(&format!("{peer:?}-night")));
+        let root = ours::machine_in(zone, &place("zone"));
+        for (number, case) in cases.iter().enumerate() {
+            differences.cases += 1;
+            let jobs = ours::jobs(case, dialect(peer), &root);
+            let mut theirs = minutes_of_peer(&record, number, &night);
+            let ours = minutes_of_ours(&jobs, &night);
+            let named = jobs.iter().all(|job| !is_wildcard(job));
+            let late = if named { LATEST } else { 0 };
+            if !named {
+                // A cron that is still making up for missed minutes begins a minute twice.
+                theirs.values_mut().for_each(Vec::dedup);
+            }
+            let is_near = |theirs: &Minutes| {
+                theirs.len() == ours.len()
+                    && theirs.iter().zip(&ours).all(|((_, theirs), (_, ours))| {
+                        theirs.len() == ours.len()
+                            && theirs
+                                .iter()
+                                .zip(ours)
+                                .all(|(its, ours)| (0..=late).contains(&(its - ours)))
+                    })
+            };
+            if !is_near(&theirs) {
+                let what = compare_minutes(&theirs, &ours).unwrap_or_default();
+                differences.add(peer, case, &format!("{zone} around {change}: {what}"));
+            }
+        }
+    }
+    differences.end(peer);
+}
+
+/// Sixty missed minutes take ten of them to make up for.
+const LATEST: i64 = 11 * 60;
+
+fn is_wildcard(job: &Job) -> bool {
+    matches!(&job.schedule, Schedule::Calendar(calendar) if calendar.is_wildcard())
+}
+
+/// Steps of a clock in seconds, each where the other may take it for the same as rat.
+const STEPS: &[i64] = &[
+    120, 240, 300, 600, 1800, 5400, 9000, 10_740, 10_860, 36_000, -60, -180, -600, -3600, -5400,
+    -10_500, -36_000,
+];
+
+/// What is started when the clock is set at noon and four minutes.
+fn steps(peer: Peer, usual: usize) {
+    let mut chance = Chance::new(seed());
+    let mut differences = Differences::default();
+    let root = ours::machine_in("UTC", &place("steps"));
+    for step in STEPS {
+        let cases: Vec<Case> =
+            (0..count(usual)).map(|number| generate::plain(&mut chance, number)).collect();
+        let noon = midnight(2026, 6, 1) + 86_400 * chance.between(0, 20) + 43_200;
+        let (set, to) = (noon + 240, noon + 240 + step);
+        let stretches = [(noon - 3600, set), (to, to + 5 * 3600)];
+        let record = peer.run(&cases, "UTC", &stretches, &place(&format!("{peer:?}-step")));
+        for (number, case) in cases.iter().enumerate() {
+            differences.cases += 1;
+            let jobs = ours::jobs(case, dialect(peer), &root);
+            let theirs: Vec<i64> = record.starts[number]
+                .iter()
+                .map(|(at, _)| *at)
+                .filter(|at| *at >= noon - 3600 && *at < noon + 86_400)
+                .collect();
+            let ours: Vec<i64> =
+                ours::starts(&jobs, &stretches).iter().map(|(at, _)| *at).collect();
+            let late = if jobs.iter().any(|job| is_wildcard(job)) { 59 } else { LATEST };
+            let is_near = theirs.len() == ours.len()
+                && theirs.iter().zip(&ours).all(|(its, ours)| (0..=late).contains(&(its - ours)));
+            if !is_near {
+                let what = format!(
+                    "set by {step} at {}: it starts {} [{}] and rat {} [{}]",
+                    shown(&[set]),
+                    theirs.len(),
+                    shown(&theirs),
+                    ours.len(),
+                    shown(&ours)
+                );
+                differences.add(peer, case, &what);
+            }
+        }
+    }
+    differences.end(peer);
+}
+
+#[test]
+#[ignore = "needs Debian's cron: tests/peers/fetch"]
+fn debian_has_the_same_nights() {
+    nights(Peer::Debian, 150);
+}
+
+#[test]
+#[ignore = "needs cronie: tests/peers/fetch"]
+fn cronie_has_the_same_nights() {
+    nights(Peer::Cronie, 150);
+}
+
+#[test]
+#[ignore = "needs busybox's crond: tests/peers/fetch"]
+fn busybox_has_the_same_nights() {
+    nights(Peer::Busybox, 100);
+}
+
+#[test]
+#[ignore = "needs Debian's cron: tests/peers/fetch"]
+fn debian_takes_a_clock_that_is_set_the_same_way() {
+    steps(Peer::Debian, 150);
+}
+
+#[test]
+#[ignore = "needs cronie: tests/peers/fetch"]
+fn cronie_takes_a_clock_that_is_set_the_same_way() {
+    steps(Peer::Cronie, 150);
+}
+
+/// `crontab -n` says which files would be taken.
+#[test]
+#[ignore = "needs Debian's cron: tests/peers/fetch"]
+fn debian_takes_the_same_files() {
+    let mut chance = Chance::new(seed());
+    let mut differences = Differences::default();
+    let root = ours::machine_in("UTC", &place("takes"));
+    for _ in 0..count(1000) {
+        let case = Case { whose: generate::Whose::User, ..generate::case(&mut chance) };
+        differences.cases += 1;
+        let taken = peer::crontab_takes(&case, &root);
+        let seed = Seed { host: String::new(), owner: "user".to_owned() };
+        let read = crontab::parse(&case.text, Form::User, &seed, &DEBIAN);
+        let ours = !read.diagnostics.iter().any(|said| said.severity == Severity::Error);
+        if taken != ours {
+            differences.add(
+                Peer::Debian,
+                &case,
+                &format!("crontab takes it: {taken}, and rat: {ours}"),
+            );
+        }
+    }
+    differences.end(Peer::Debian);
+}
+
+/// The tables of next runs in bcron's own tests, as they are written there.
+#[test]
+#[ignore = "needs bcron's source: tests/peers/fetch"]
+fn the_tables_of_bcrons_tests_hold() {
+    let tests = std::fs::read_to_string(peer::peers().join("bcron-source/tests.sh")).unwrap();
+    let mut lines = tests.lines();
+    let mut rows = 0;
+    while let Some(line) = lines.next() {
+        let Some(test) = line.strip_prefix("run_compare_test tests/sched-") else { continue };
+        let words: Vec<&str> = test.split('\'').collect();
+        let ["dst " | "misc ", schedule, _, start, ..] = words[..] else { continue };
+        let next = lines.nth(1).and_then(|line| line.split(' ').nth(1)).unwrap();
+        let fields: Vec<&str> = schedule.split(' ').collect();
+        // Where both days are restricted bcron wants both, and no other cron does.
+        if fields[2] != "*" && fields[4] != "*" {
+            continue;
+        }
+        let zone = if test.starts_with("dst") { "EST5EDT" } else { "UTC" };
+        let from = chrono::DateTime::from_timestamp(start.parse().unwrap(), 0).unwrap();
+        let rat = Command::new(env!("CARGO_BIN_EXE_rat"))
+            .args([
+                "next",
+                "--json",
+                "--tz",
+                zone,
+                "--expr",
+                schedule,
+                "--from",
+                &from.to_rfc3339(),
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(rat.stdout).unwrap();
+        let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+        let time = chrono::DateTime::parse_from_rfc3339(first["time"].as_str().unwrap()).unwrap();
+        assert_eq!(time.timestamp().to_string(), next, "{schedule} from {start}");
+        rows += 1;
+    }
+    println!("{rows} rows of bcron's tables");
+    assert!(rows >= 48);
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub fn machine_in(zone: &str, place: &Path) -> PathBuf {
     let etc = place.join("etc");
     std::fs::create_dir_all(&etc).unwrap();
     let _ = std::fs::remove_file(etc.join("localtime"));
-    std::os::unix::fs::symlink(Path::new("/usr/share/zoneinfo").join(zone), etc.join("localtime")).unwrap();
+    std::os::unix::fs::symlink(Path::new("/usr/share/zoneinfo").join(zone), etc.join("localtime"))
+        .unwrap();
     place.to_owned()
 }
 
@@ -55,7 +56,9 @@ pub fn due(job: &Job, stretches: &[Stretch]) -> Vec<i64> {
     let Schedule::Calendar(calendar) = &job.schedule else { return due };
     for (from, until) in stretches {
         let mut after = instant(from - 1);
-        while let Some(next) = calendar.next_after(after, &*job.zone).filter(|next| next.at.timestamp() < *until) {
+        while let Some(next) =
+            calendar.next_after(after, &*job.zone).filter(|next| next.at.timestamp() < *until)
+        {
             due.extend(std::iter::repeat_n(next.at.timestamp(), next.times as usize));
             after = next.at;
         }
@@ -82,7 +85,8 @@ pub fn starts(jobs: &[Arc<Job>], stretches: &[Stretch]) -> Vec<(i64, usize)> {
     for (index, (_, until)) in stretches.iter().enumerate() {
         while let Some(next) = scheduler.next_wakeup().filter(|next| next.timestamp() < *until) {
             let sleep = (next - now.wall).max(TimeDelta::zero());
-            now = Now { wall: now.wall + sleep, monotonic: now.monotonic + sleep.to_std().unwrap() };
+            now =
+                Now { wall: now.wall + sleep, monotonic: now.monotonic + sleep.to_std().unwrap() };
             note(&now, scheduler.handle(&now, Event::Woke));
         }
         let rest = (instant(*until) - now.wall).to_std().unwrap();

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::{self, Permissions};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,7 +46,13 @@ impl Peer {
         for name in ["etc/cron.d", "run", "var/run", "var/spool/cron/crontabs"] {
             fs::create_dir_all(place.join(name)).unwrap();
         }
-        for name in ["etc/crontab", "run/crond.reboot", "run/cron.reboot", "var/run/crond.reboot", "var/run/cron.reboot"] {
+        for name in [
+            "etc/crontab",
+            "run/crond.reboot",
+            "run/cron.reboot",
+            "var/run/crond.reboot",
+            "var/run/cron.reboot",
+        ] {
             fs::write(place.join(name), "").unwrap();
         }
         let mut users = String::from("root:x:0:0::/:/bin/sh\nnobody:x:1000:1000::/:/bin/sh\n");
@@ -78,10 +83,14 @@ impl Peer {
 
     /// What its clock shall show. Each begins early enough for what is started in the first minutes to be left out.
     fn scripts(self, stretches: &[Stretch]) -> Vec<String> {
-        let begins = |early: i64| stretches.iter().map(move |(from, until)| format!("{} {until}\n", from - early));
+        let begins = |early: i64| {
+            stretches.iter().map(move |(from, until)| format!("{} {until}\n", from - early))
+        };
         match self {
             // What a cron of Vixie's line has read is as old as the beginning: files that are older stay as they are.
-            Peer::Debian | Peer::Cronie => vec![format!("{EARLY} {}\n{}", EARLY + 120, begins(0).collect::<String>())],
+            Peer::Debian | Peer::Cronie => {
+                vec![format!("{EARLY} {}\n{}", EARLY + 120, begins(0).collect::<String>())]
+            }
             // It runs nothing in the minute in which it finds its clock set.
             Peer::Busybox => vec![begins(120).collect()],
             // It runs what it finds itself owing.
@@ -110,8 +119,12 @@ impl Peer {
             Peer::Cronie => preloaded(&peers.join("cronie/src/crond"), &["-n", "-i"], ["24", "40"]),
             Peer::Bcron => {
                 let trigger = place.join("var/spool/cron/trigger");
-                assert!(trigger.exists() || Command::new("mkfifo").arg(&trigger).status().unwrap().success());
-                let mut command = preloaded(&peers.join("bcron/usr/sbin/bcron-sched"), &[], ["", ""]);
+                assert!(
+                    trigger.exists()
+                        || Command::new("mkfifo").arg(&trigger).status().unwrap().success()
+                );
+                let mut command =
+                    preloaded(&peers.join("bcron/usr/sbin/bcron-sched"), &[], ["", ""]);
                 command.env_remove("PEER_TABLE").env("BCRON_SPOOL", place.join("var/spool/cron"));
                 command.env("LD_LIBRARY_PATH", peers.join("libbg2/usr/lib"));
                 command
@@ -144,7 +157,11 @@ pub fn peers() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
     let peers = target.join("peers");
-    assert!(peers.join("tracer").exists(), "there are no peers in {}: run tests/peers/fetch", peers.display());
+    assert!(
+        peers.join("tracer").exists(),
+        "there are no peers in {}: run tests/peers/fetch",
+        peers.display()
+    );
     peers
 }
 
@@ -159,8 +176,13 @@ fn preloaded(program: &Path, arguments: &[&str], offsets: [&str; 2]) -> Command 
 }
 
 fn of_vixie(record: &[u8], count: usize) -> Record {
-    let mut read = Record { entries: vec![Vec::new(); count], starts: vec![Vec::new(); count], ..Record::default() };
+    let mut read = Record {
+        entries: vec![Vec::new(); count],
+        starts: vec![Vec::new(); count],
+        ..Record::default()
+    };
     let mut case_of = HashMap::new();
+    let mut seen: Option<Started> = None;
     for line in record.split(|byte| *byte == b'\n') {
         let line = std::str::from_utf8(line).unwrap();
         let words: Vec<&str> = line.split(' ').collect();
@@ -169,24 +191,34 @@ fn of_vixie(record: &[u8], count: usize) -> Record {
             "E" => {
                 let name = unhex(words[2]);
                 let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-                let case = std::str::from_utf8(&name[name.len() - digits..]).unwrap().parse().unwrap_or(SENTINEL);
+                let case = std::str::from_utf8(&name[name.len() - digits..])
+                    .unwrap()
+                    .parse()
+                    .unwrap_or(SENTINEL);
                 case_of.insert(number(1), case);
                 if case < count {
                     read.entries[case].insert(0, number(1));
                 }
             }
             "X" => {
-                let environment = unhex(words[4]);
+                let environment = unhex(words[3]);
                 let pairs = environment.split(|byte| *byte == 0).filter_map(|pair| {
                     let at = pair.iter().position(|byte| *byte == b'=')?;
                     Some((pair[..at].to_vec(), pair[at + 1..].to_vec()))
                 });
-                let started = read.started.entry(number(1)).or_default();
-                started.command = unhex(words[3]);
-                started.environment = pairs.collect();
+                let environment = pairs.collect();
+                seen =
+                    Some(Started { command: unhex(words[2]), environment, ..Started::default() });
             }
-            "S" => read.started.entry(number(1)).or_default().input = unhex(words[2]),
+            "S" => {
+                if let Some(seen) = &mut seen {
+                    seen.input = unhex(words[1]);
+                }
+            }
             "F" => {
+                if let Some(seen) = seen.take() {
+                    read.started.insert(number(2), seen);
+                }
                 let case = case_of[&number(2)];
                 if case < count {
                     read.starts[case].push((number(1) as i64, number(2)));
@@ -245,12 +277,16 @@ fn unhex(digits: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// Whether Debian's `crontab -n` would take the file.
-pub fn crontab_takes(case: &Case, file: &Path) -> bool {
-    fs::write(file, &case.text).unwrap();
-    let crontab = peers().join("cron/usr/bin/crontab");
-    let mut command = Command::new(crontab);
-    command.arg("-n").arg(std::ffi::OsStr::from_bytes(file.as_os_str().as_bytes()));
+/// Whether Debian's `crontab -n` would take the file, which is written below `place`, as are the directories that it
+/// would make if it found none.
+pub fn crontab_takes(case: &Case, place: &Path) -> bool {
+    fs::create_dir_all(place.join("var/spool/cron/crontabs")).unwrap();
+    let file = place.join("file");
+    fs::write(&file, &case.text).unwrap();
+    fs::write(place.join("script"), "1 2\n").unwrap();
+    let mut command = preloaded(&peers().join("cron/usr/bin/crontab"), &["-n"], ["16", "32"]);
+    command.env("PEER_SCRIPT", place.join("script")).env("PEER_ROOT", place);
+    command.env("PEER_RECORD", place.join("record")).arg(file);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().unwrap().success()
 }
