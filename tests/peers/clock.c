@@ -169,6 +169,8 @@ struct job { void *next; char *entry, *table; };
 static struct job *queue[1 << 16];
 static unsigned first, last;
 /* What the last fork came to, until the job is freed. */
+static int shown;
+static char *guess;
 static enum { NOT_YET, REALLY, NOT_REALLY } forked;
 static char *seen[1 << 20];
 
@@ -184,12 +186,12 @@ void *malloc(size_t size)
 	return memory;
 }
 
-/* Where an entry is, or would be, among those that have been seen to start. */
-static char **place_of(char *entry)
+/* Where a block is, or would be, among the tables and the entries that have been seen to start. */
+static char **place_of(char *block)
 {
-	unsigned at = (unsigned long)entry / 16 * 2654435761u % (1 << 20);
+	unsigned at = (unsigned long)block / 16 * 2654435761u % (1 << 20);
 
-	while (seen[at] && seen[at] != entry)
+	while (seen[at] && seen[at] != block)
 		at = (at + 1) % (1 << 20);
 	return &seen[at];
 }
@@ -206,6 +208,7 @@ static void show_tables(char *table)
 	for (; table; table = *(char **)table) {
 		char *name = pointer(table, "PEER_TABLE");
 
+		*place_of(table) = table;
 		if (!name)
 			name = ((char **)table)[2];
 		for (char *entry = pointer(table, "PEER_CRONTAB"); entry; entry = *(char **)entry) {
@@ -224,9 +227,8 @@ static struct job *next_job(void)
 {
 	while (first != last) {
 		struct job *job = queue[first % (1 << 16)];
-		unsigned long entry = (unsigned long)job->entry, table = (unsigned long)job->table;
 
-		if (entry > 1 << 16 && entry % 16 == 0 && table > 1 << 16 && table % 16 == 0)
+		if (!shown || *place_of(job->table))
 			return job;
 		first++;
 	}
@@ -236,8 +238,6 @@ static struct job *next_job(void)
 /* The first block to be freed after a fork is the job's. */
 void free(void *memory)
 {
-	static int shown;
-
 	if (forked && memory) {
 		struct job *job = memory;
 
@@ -246,8 +246,12 @@ void free(void *memory)
 		put_number("F ", now / 1000);
 		put_number(" ", (long long)job->entry);
 		put("\n");
-		if (forked == REALLY)
+		if (forked == REALLY) {
+			/* A guess that was wrong is not made again. */
+			if (guess && *place_of(job->entry))
+				*place_of(guess) = guess;
 			*place_of(job->entry) = job->entry;
+		}
 		forked = 0;
 		for (unsigned at = first; at != last; at++) {
 			if (queue[at % (1 << 16)] == job) {
@@ -278,7 +282,8 @@ pid_t fork(void)
 
 		if (!ticking)
 			return 12345;
-		forked = job && *place_of(job->entry) ? NOT_REALLY : REALLY;
+		guess = job ? job->entry : 0;
+		forked = shown && job && *place_of(job->entry) ? NOT_REALLY : REALLY;
 		if (forked == NOT_REALLY)
 			return 12345;
 	}

@@ -31,7 +31,11 @@ use crate::generate::Case;
 use crate::peer::{Peer, Record, Stretch};
 
 /// What is different and shall be: part of a case's text, for which peer, and why.
-const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[(b"~", Peer::Cronie, "each draws its own number")];
+const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[
+    (b"~", Peer::Cronie, "each draws its own number"),
+    (b"-0", Peer::Cronie, "ranges down to 0 end in 7 only in versions after 1.7.2"),
+    (b"-sun", Peer::Cronie, "the same"),
+];
 
 fn is_exception(case: &Case, peer: Peer) -> bool {
     let holds = |part: &[u8]| case.text.windows(part.len()).any(|window| window == part);
@@ -111,7 +115,8 @@ fn minutes_of_peer(record: &Record, case: usize, within: &[Stretch]) -> Minutes 
     let mut minutes = Minutes::new();
     for (at, id) in &record.starts[case] {
         if within.iter().any(|(from, until)| (*from..*until).contains(at)) {
-            let command = record.started[id].command.clone();
+            let Some(started) = record.started.get(id) else { continue };
+            let command = started.command.clone();
             minutes.entry(command).or_default().push(at.div_euclid(60) * 60);
         }
     }
