@@ -214,6 +214,10 @@ fn beside(peer: Peer, usual: usize) {
             if is_exception(case, peer) {
                 continue;
             }
+            if record.starts[number].iter().any(|(_, id)| !record.started.contains_key(id)) {
+                // What it started was not seen, for once.
+                continue;
+            }
             differences.cases += 1;
             let jobs = ours::jobs(case, dialect(peer), &root);
             if let Some(entries) = record.entries.get(number)
