@@ -206,7 +206,11 @@ fn beside(peer: Peer, usual: usize) {
                 _ => generate::case(&mut chance),
             })
             .collect();
-        let cases: Vec<Case> = cases.into_iter().filter(|case| !breaks(case, peer)).collect();
+        let mut cases: Vec<Case> = cases.into_iter().filter(|case| !breaks(case, peer)).collect();
+        if peer == Peer::Busybox {
+            // It has users' crontabs only.
+            cases.iter_mut().for_each(|case| case.whose = generate::Whose::User);
+        }
         let days = days(&mut chance);
         let record = peer.run(&cases, "UTC", &days, &place(&format!("{peer:?}")));
         let root = ours::machine_in("UTC", &place("utc"));
