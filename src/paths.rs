@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Where the system's sendmail is; the second is where it was.
+pub const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
+
 /// The places of one ratd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {

@@ -5,17 +5,21 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use chrono::DateTime;
 use rat::plan::job::Assignments;
 use rat::plan::schedule::{Calendar, Schedule};
 use rat::plan::text::Text;
 use rat::syntax::anacrontab;
 use rat::syntax::crontab::{self, Crontab, Entry, Form};
-use rat::syntax::diagnostic::{Diagnostic, Severity};
+use rat::syntax::diagnostic::Diagnostic;
 use rat::syntax::dialect::RAT;
 use rat::syntax::explain;
 use rat::syntax::expression;
 use rat::syntax::lines::lines;
+use rat::syntax::lints::{self, Crowd};
+use rat::syntax::on_calendar;
 use rat::syntax::seed::Seed;
+use rat::zone::Zone;
 
 fn seed() -> Seed {
     Seed { host: "4d9b8c0e".to_owned(), owner: "anna".to_owned() }
@@ -50,7 +54,11 @@ fn the_golden_crontabs_are_read_as_written_down() {
 }
 
 fn crontab_shown(text: &[u8], form: Form) -> String {
-    let Crontab { entries, diagnostics, .. } = crontab::parse(text, form, &seed(), &RAT);
+    let crontab = crontab::parse(text, form, &seed(), &RAT);
+    let numbered: Vec<&[u8]> = lines(text).collect();
+    let lints = lints::lints(&crontab, &numbered);
+    let Crontab { entries, mut diagnostics, .. } = crontab;
+    diagnostics.extend(lints);
     let entries = entries.iter().map(|entry| (entry.line, entry_shown(entry)));
     shown(text, entries.collect(), &diagnostics)
 }
@@ -82,10 +90,7 @@ fn shown(text: &[u8], entries: Vec<(u32, String)>, said: &[Diagnostic]) -> Strin
 }
 
 fn said_shown(said: &Diagnostic) -> String {
-    let severity = match said.severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
+    let severity = said.severity.word();
     let columns = &said.columns;
     let mut is = format!("  {severity} {} {}-{}: ", said.code, columns.start + 1, columns.end);
     write!(is, "{}", said.message).unwrap();
@@ -128,6 +133,10 @@ fn entry_shown(entry: &Entry) -> String {
     if entry.random_delay > 0 {
         write!(is, " random {}", entry.random_delay).unwrap();
     }
+    for chosen in entry.options.all() {
+        let name = chosen.key.known().name;
+        write!(is, " {name}={:?} ({:?} {})", chosen.value, chosen.level, chosen.line).unwrap();
+    }
     write!(is, ": {:?}", entry.command).unwrap();
     if let Some(input) = &entry.input {
         write!(is, " < {input:?}").unwrap();
@@ -153,13 +162,18 @@ fn calendar_shown(calendar: &Calendar) -> String {
         format!("{text}{}", if star { "*" } else { "" })
     };
     let last_day = if calendar.days & 1 == 1 { "+L" } else { "" };
+    let numbered = |bit: &u32| *bit > 6 && calendar.weekdays >> bit & 1 == 1;
+    let numbered: String = (0..u64::BITS)
+        .filter(numbered)
+        .map(|bit| format!("+{}#{}", bit % 7, bit / 7).replace("#6", "L"))
+        .collect();
     format!(
-        "{} {} {}{last_day} {} {}",
+        "{} {} {}{last_day} {} {}{numbered}",
         field(calendar.minutes, 0, 59, stars.minute),
         field(calendar.hours.into(), 0, 23, stars.hour),
         field(calendar.days.into(), 1, 31, stars.day),
         field(calendar.months.into(), 1, 12, false),
-        field(calendar.weekdays.into(), 0, 6, stars.weekday),
+        field(calendar.weekdays, 0, 6, stars.weekday),
     )
 }
 
@@ -211,6 +225,15 @@ fn no_bytes_make_the_parsers_panic() {
         b"* * * * * * 2026 x",
         b"START_HOURS_RANGE=",
         b"1 5 x y",
+        b"#rat: ",
+        b"# rat: timeout=1h ",
+        b"RAT_TIMEOUT=",
+        b"RAT_TZ='",
+        b"match=",
+        b"tz=\"",
+        b"#Ansible: x",
+        b"\n30 2 * * * ",
+        b" >/dev/null 2>&1",
         "é".as_bytes(),
     ];
     for _ in 0..20_000 {
@@ -230,6 +253,8 @@ fn no_bytes_make_the_parsers_panic() {
                 _ => None,
             });
             calendars.for_each(|calendar| assert!(!explain::calendar(calendar).is_empty()));
+            let mut crontab = crontab;
+            crontab.diagnostics.extend(lints::lints(&crontab, &numbered));
             for said in &crontab.diagnostics {
                 let line = numbered.get(said.line as usize - 1).copied().unwrap_or_default();
                 assert!(numbered.len().max(1) >= said.line as usize, "{said:?}");
@@ -280,32 +305,106 @@ fn environments_of_one_file_cannot_fill_the_memory() {
     assert_eq!(crontab.diagnostics[0].code, "E016");
 }
 
+/// A line is a schedule; under it stand its sentence and systemd's lines for it.
 #[test]
-fn an_expression_is_explained_in_a_sentence() {
-    let check = |text: &str, words: &str| match expression::schedule(text, &seed(), &RAT) {
-        Ok(Schedule::Calendar(calendar)) => {
-            assert_eq!(explain::calendar(&calendar), words, "{text}")
+fn schedules_are_explained_as_written_down() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain.txt");
+    let table = std::fs::read_to_string(&path).unwrap();
+    let mut is = String::new();
+    for line in table.lines().filter(|line| !line.starts_with("  ")) {
+        writeln!(is, "{line}").unwrap();
+        if line.is_empty() || line.starts_with("# ") {
+            continue;
         }
-        other => panic!("{text}: {other:?}"),
+        match expression::schedule(line, &seed(), &RAT) {
+            Ok(Schedule::Calendar(calendar)) => {
+                writeln!(is, "  {}", explain::calendar(&calendar)).unwrap();
+                match on_calendar::lines(&calendar, 1, "*") {
+                    Some(lines) => lines.iter().for_each(|it| writeln!(is, "  = {it}").unwrap()),
+                    None => writeln!(is, "  = nothing").unwrap(),
+                }
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &is).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), is);
+}
+
+#[test]
+fn seconds_are_said_too() {
+    let check = |seconds: u64, fields: &str, years: &[u32], words: &str| {
+        let Ok(Schedule::Calendar(calendar)) = expression::schedule(fields, &seed(), &RAT) else {
+            panic!("{fields}")
+        };
+        assert_eq!(explain::seconds(&calendar, seconds, years), words);
     };
-    check("0 9 13 * fri", "At 09:00, on the 13th of every month and also on every Friday.");
-    check("30 2 * * *", "At 02:30 every day.");
-    check("* * * * *", "Every minute.");
-    check("*/5 * * * *", "Every 5 minutes.");
-    check("7 * * * *", "Every hour, at 7 minutes past.");
-    check("@hourly", "Every hour, on the hour.");
-    check("0 9,17 * * 1-5", "At 09:00 and 17:00, on every weekday from Monday to Friday.");
-    check("*/10 9-17 * * *", "Every 10 minutes in hours 9 to 17.");
-    check("0 */4 * * *", "At 00:00, 04:00, 08:00, 12:00, 16:00 and 20:00 every day.");
-    check("0 0 L * *", "At 00:00, on the last day of every month.");
-    check("0 0 1,15 jan-mar *", "At 00:00, on the 1st and 15th of January to March.");
-    check("0 0 * 12 *", "At 00:00, every day in December.");
+    let all = (1 << 60) - 1;
+    check(1, "0 9 * * *", &[2027], "At 09:00 every day, in 2027.");
+    check(1 << 30, "5 0 1 1 *", &[], "At 00:05, on the 1st of January, at second 30.");
+    check(all, "* * * * *", &[], "Every second.");
+    check(all, "0 9 * * *", &[], "At 09:00 every day, at every second.");
+    check(1 | 1 << 30, "* * * * *", &[2026, 2027], "Every 30 seconds, in 2026 and 2027.");
+    check(0b111, "* 9 * * *", &[], "Every minute of hour 9, at seconds 0 to 2.");
+    check(1, "0 0 30 2 *", &[], "Never: no second of any day is selected.");
+}
+
+/// The lints of whole files that need a machine's zone, and the time.
+#[test]
+fn what_the_clock_changes_is_told_with_its_dates() {
+    let check = |text: &str, told: &[&str]| {
+        let crontab = crontab::parse(text.as_bytes(), Form::User, &seed(), &RAT);
+        let zone = Zone::named("Europe/Berlin").unwrap();
+        let now = DateTime::parse_from_rfc3339("2026-11-26T00:00:00Z").unwrap().to_utc();
+        let lines: Vec<&[u8]> = lines(text.as_bytes()).collect();
+        let entries = crontab.entries.iter().map(|entry| (entry, &zone));
+        let said = lints::clock_changes(entries, &lines, now);
+        assert_eq!(said.iter().map(said_shown).collect::<Vec<_>>(), told, "{text}");
+    };
+    check("0 9 * * * x\n0 * * * * x\n* * * * * x\n0 0 30 2 * x\n@reboot x\n", &[]);
     check(
-        "0 0 */2 * 1",
-        "At 00:00, on every Monday that falls on the 1st, 3rd, 5th, 7th, 9th, 11th, 13th, 15th, 17th, 19th, 21st, 23rd, 25th, 27th, 29th and 31st of every month.",
+        "30 2 * * * x\n30 2 * * * y\n",
+        &[
+            "  note W033 1-10: the clock changes while this is due (on Sun 28 Mar 2027 02:30 does not exist, and it runs at 03:00; on Sun 31 Oct 2027 02:30 comes twice, and it runs the first time)\n",
+        ],
     );
-    check("0 0 30 2 *", "Never: no month that is selected has such a day.");
-    check("0 0 13 * 0-6", "At 00:00 every day.");
-    check("@weekly", "At 00:00, on every Sunday.");
-    check("0 0 1 1 *", "At 00:00, on the 1st of January.");
+    check(
+        "*/20 2 * * 0 x\n",
+        &[
+            "  warning W033 1-12: the clock changes while this is due (on Sun 28 Mar 2027 02:00 does not exist and is skipped; on Sun 31 Oct 2027 02:00 comes twice, and it runs twice); it goes by the clock, because a field begins with `*`\n",
+        ],
+    );
+    check("30 2 * 6 * x\n30 2 * * 1 x\n", &[]);
+}
+
+#[test]
+fn jobs_that_begin_together_are_counted_in_all_files() {
+    let check = |text: &str, told: Option<&str>| {
+        let crontab = crontab::parse(text.as_bytes(), Form::User, &seed(), &RAT);
+        let lines: Vec<&[u8]> = lines(text.as_bytes()).collect();
+        let mut crowd = Crowd::default();
+        crontab.entries.iter().for_each(|entry| crowd.count(entry));
+        let said = crowd.busiest().map(|busy| {
+            let last = crontab.entries.iter().rev().find(|entry| busy.has(entry)).unwrap();
+            said_shown(&busy.told(last, lints::line_of(&lines, last.line), &[]))
+        });
+        assert_eq!(said.as_deref(), told, "{text}");
+    };
+    check("0 0 * * * x\n0 0 * * * x\n* * * * * x\n*/5 * * * * x\n0 0 1 * * x\n", None);
+    check("0 0 * * 1 x\n0 0 * * 2 x\n0 0 * * 3 x\n", None);
+    check(
+        "0 0 * * * x\n0 0 * * 5 x\n0 0,12 * * 1-5 x\n",
+        Some(
+            "  note W036 1-14: 3 jobs begin at 00:00 (this is one of them); 00:30 is free: `30 0 …`; or write `~` for a minute of its own\n",
+        ),
+    );
+    let full: String = (0..60).map(|minute| format!("{minute} 0 * * * x\n")).collect();
+    check(
+        &(full + "0 0 * * * x\n0 0 * * * x\n"),
+        Some(
+            "  note W036 1-9: 3 jobs begin at 00:00 (this is one of them); 01:29 is free: `29 1 …`; or write `~` for a minute of its own\n",
+        ),
+    );
 }

@@ -87,7 +87,7 @@ fn shown(crontab: &Crontab) -> String {
 fn said_shown(said: &Diagnostic) -> String {
     match said.severity {
         Severity::Error => format!("!{}", said.code),
-        Severity::Warning => said.code.to_owned(),
+        Severity::Warning | Severity::Note => said.code.to_owned(),
     }
 }
 
@@ -148,7 +148,7 @@ fn calendar_shown(calendar: &Calendar) -> String {
         field(calendar.days.into(), 1, 31),
         if calendar.days & 1 == 1 { "+L" } else { "" },
         field(calendar.months.into(), 1, 12),
-        field(calendar.weekdays.into(), 0, 6),
+        field(calendar.weekdays, 0, 6),
         if calendar.days_are_alternatives() { "or" } else { "and" },
         if calendar.is_wildcard() { " by the clock" } else { "" },
     )

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output};
 
+use rat::syntax::options::OPTIONS;
+
 /// The options that a page lists, and the options that its program says it takes.
 struct Programs {
     page: &'static str,
@@ -22,7 +24,7 @@ const PROGRAMS: &[Programs] = &[
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "status", "next", "check", "explain"],
+        verbs: &["list", "history", "status", "next", "check", "import", "explain"],
     },
 ];
 
@@ -139,14 +141,18 @@ fn every_method_and_error_is_in_its_page() {
 fn every_code_is_in_its_page() {
     let page = page("rat-crontab.5");
     let mut told = BTreeSet::new();
-    let syntax = ["crontab", "anacrontab", "expression", "field", "portability"];
+    let syntax =
+        ["anacrontab", "crontab", "directive", "expression", "field", "lints", "portability"];
     let syntax = syntax.map(|file| format!("src/syntax/{file}.rs"));
-    for file in syntax.iter().map(String::as_str).chain(["src/client/check.rs", "src/spool/mod.rs"])
-    {
+    for file in syntax.iter().map(String::as_str).chain([
+        "src/client/check.rs",
+        "src/client/host.rs",
+        "src/spool/mod.rs",
+    ]) {
         let source = fs::read_to_string(file).unwrap();
         let code = |word: &str| {
             word.len() == 4
-                && word.starts_with(['E', 'W'])
+                && word.starts_with(['E', 'N', 'W'])
                 && word[1..].bytes().all(|byte| byte.is_ascii_digit())
         };
         told.extend(source.split('"').filter(|word| code(word)).map(str::to_owned));
@@ -155,9 +161,24 @@ fn every_code_is_in_its_page() {
         .lines()
         .filter_map(|line| line.strip_prefix(".It ")?.split_once(" Ta "))
         .map(|(code, _)| code.to_owned())
-        .filter(|code| code.starts_with(['E', 'W']))
+        .filter(|code| code.starts_with(['E', 'N', 'W']))
         .collect();
     assert_eq!(listed, told);
+}
+
+#[test]
+fn every_option_of_entries_is_in_its_page() {
+    let page = page("rat-crontab.5");
+    let (_, rest) = page.split_once("\n.Ss Options\n").unwrap();
+    let (part, _) = rest.split_once("\n.Ss ").unwrap();
+    let (_, list) = part.split_once("No dialect has options.").unwrap();
+    let named: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix(".Cm "))
+        .flat_map(|line| line.split(" , "))
+        .collect();
+    let known: Vec<&str> = OPTIONS.iter().map(|known| known.name).collect();
+    assert_eq!(named, known);
 }
 
 #[test]

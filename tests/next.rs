@@ -70,6 +70,38 @@ fn entries_are_merged_in_time_order_each_in_its_own_zone() {
 }
 
 #[test]
+fn what_changes_of_the_clock_do_is_explained() {
+    let file = File::new(
+        "explain",
+        "30 2 * * * a\n*/30 2 * * * b\n0,15 1 * * * c\n*/20 1 * * * d\n0 12 * * * e\n",
+    );
+    let explained = |from: &str, until: &str| {
+        let file = ["next", "--explain", "--crontab", file.path(), "--tz", "America/New_York"];
+        let output = rat(&[&file[..], &["--from", from, "--until", until]].concat());
+        let lines = stdout(&output);
+        let marked = lines.lines().filter(|line| line.starts_with('!'));
+        marked.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        explained("2026-03-08", "2026-03-09"),
+        [
+            "! line 1: 30 2 * * *: the clock skips Sun 2026-03-08 02:30: it runs at 03:00",
+            "! line 2: */30 2 * * *: the clock skips Sun 2026-03-08 02:00 and 1 more: it does not run",
+        ]
+    );
+    assert_eq!(
+        explained("2026-11-01", "2026-11-02"),
+        [
+            "! line 3: 0,15 1 * * *: the clock shows Sun 2026-11-01 01:00 and 1 more twice: it runs the first time",
+            "! line 4: */20 1 * * *: the clock shows Sun 2026-11-01 01:00 and 2 more twice: it runs each time",
+        ]
+    );
+    assert_eq!(explained("2026-06-01", "2026-06-02"), [""; 0]);
+    let few = rat(&["next", "--expr", "0 9 * * fri#2", "-n", "3", "--from", "2026-01-01"]);
+    assert_eq!(stdout(&few).lines().count(), 3);
+}
+
+#[test]
 fn from_is_included_and_until_excluded() {
     let range = |from: &str, until: &str| {
         let output =
@@ -162,11 +194,14 @@ fn check_shows_everything_and_exits_1_only_for_errors() {
     let wrong = File::new("wrong", "* * * * 9 x\n");
     let output = rat(&["check", "--json", warned.path(), wrong.path()]);
     assert_eq!(output.status.code(), Some(1));
-    let said: Vec<serde_json::Value> =
-        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(said[1]["code"], "E003");
-    assert_eq!(said[1]["line"], 1);
-    assert_eq!(said[1]["column"], 9);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(object["errors"], 1);
+    let mut said = object["diagnostics"].as_array().unwrap().iter();
+    let error = said.find(|said| said["severity"] == "error").unwrap();
+    assert_eq!(error["code"], "E003");
+    assert_eq!(error["file"], wrong.path());
+    assert_eq!(error["line"], 1);
+    assert_eq!(error["column"], 9);
 }
 
 #[test]
@@ -174,9 +209,9 @@ fn explain_says_it_in_words_with_the_next_instants() {
     let output = rat(&["explain", "0 9 13 * fri", "--tz", "Europe/Berlin"]);
     assert!(output.status.success());
     let text = stdout(&output);
-    assert!(text.starts_with("At 09:00, on the 13th of every month and also on every Friday.\n"));
+    assert!(text.starts_with("At 09:00, on the 13th of every month AND ALSO on every Friday.\n"));
     assert!(text.contains("  next  "), "{text}");
-    assert!(text.contains("warning[W032]"), "{text}");
+    assert!(text.contains("      ^^   ^^^ both day fields"), "{text}");
 }
 
 #[test]
@@ -256,12 +291,11 @@ fn check_tells_what_others_read_differently() {
     let codes = |arguments: &[&str]| {
         let output = rat(&[&["check", "--json"], arguments, &[file.path()]].concat());
         assert!(output.status.success());
-        let codes = stdout(&output);
-        let codes = codes.lines().map(|line| {
-            let said: serde_json::Value = serde_json::from_str(line).unwrap();
-            format!("{} {}", said["line"], said["message"].as_str().unwrap())
-        });
-        codes.collect::<Vec<_>>()
+        let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let said = object["diagnostics"].as_array().unwrap().iter();
+        let said = said.filter(|said| said["code"] == "W023" || said["code"] == "W024");
+        said.map(|said| format!("{} {}", said["line"], said["message"].as_str().unwrap()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         codes(&[]),

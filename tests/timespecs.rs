@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime};
-use rat::plan::civil::{Timestamp, meaning};
+use rat::plan::civil::{Meaning, Timestamp, meaning, reading};
 use rat::syntax::diagnostic::Diagnostic;
 use rat::syntax::timespec::{iso, parse, parse_touch, resolve};
 use rat::zone::Zone;
@@ -146,6 +146,19 @@ const SOUP: &[&str] = &[
     "'",
 ];
 
+/// What `-t` makes of an instant as it prints it; the instant itself where the clock shows that reading twice.
+fn reparsed(due: Timestamp, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
+    let shown = reading(zone, due);
+    match meaning(zone, shown) {
+        Meaning::Once(_) => {}
+        Meaning::Twice(..) | Meaning::Skipped(_) => return Some(due),
+    }
+    let touch = parse_touch(&shown.format("%Y%m%d%H%M").to_string(), now, zone).ok();
+    let words = shown.format("%H:%M %Y-%m-%d").to_string();
+    let words = parse(&words).and_then(|timespec| resolve(&timespec, now, zone)).ok();
+    touch.filter(|touch| words == Some(*touch))
+}
+
 #[test]
 fn no_soup_of_words_is_answered_with_the_past() {
     let zones = ["UTC", "America/New_York", "Australia/Lord_Howe", "Europe/Berlin", "Pacific/Apia"]
@@ -163,6 +176,7 @@ fn no_soup_of_words_is_answered_with_the_past() {
         let now = DateTime::from_timestamp(now, 0).unwrap();
         match parse(&words).and_then(|timespec| resolve(&timespec, now, zone)) {
             Ok(due) => {
+                assert_eq!(reparsed(due, now, zone), Some(due), "{words:?} at {now} in {zone:?}");
                 let minute = now.timestamp().div_euclid(60) * 60;
                 assert!(due.timestamp() >= minute, "{words:?} at {now} in {zone:?}: {due}");
                 assert_eq!(due.timestamp() % 60, 0, "{words:?} at {now} in {zone:?}: {due}");

@@ -9,7 +9,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::Method;
 
 /// ratd could not be reached.
-const UNREACHABLE: u8 = 3;
+pub const UNREACHABLE: u8 = 3;
 /// The caller may not do this.
 const NOT_PERMITTED: u8 = 4;
 /// There is no such thing.

@@ -1,5 +1,7 @@
-//! at: reads the command line and says when the job is due. What happens to the job is ratd's to know.
+//! at and batch: reads the command line and says when the job is due. What happens to the job is ratd's to know.
+//! Called by the name of one of at's other programs it is that one.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,10 +9,13 @@ use chrono::{DateTime, TimeZone};
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::client::call::{CallError, Connection};
+use crate::client::called;
 use crate::client::clock::now;
+use crate::client::output::{complain, print};
 use crate::client::queue::{self, Atq, Atrm, CLASSIC};
 use crate::client::surroundings;
 use crate::plan::civil::Timestamp;
+use crate::protocol::fault::Fault;
 use crate::protocol::request::SubmitJob;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::timespec::{iso, parse, parse_touch, resolve};
@@ -23,8 +28,9 @@ use crate::zone::Zone;
     disable_help_flag = true,
     disable_version_flag = true,
     args_override_self = true,
-    override_usage = "rat-at [-q QUEUE] [-mMv] [-u USER] [-f FILE] [--dry-run] TIME...\n       \
-        rat-at [-q QUEUE] [-mMv] [-u USER] [-f FILE] [--dry-run] -t [[CC]YY]MMDDhhmm[.SS]\n       \
+    override_usage = "rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] TIME...\n       \
+        rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] -t [[CC]YY]MMDDhhmm[.SS]\n       \
+        rat-at -b [-q QUEUE] [-mMv] [-u USER] [-f FILE]\n       \
         rat-at -l [-q QUEUE] [-o FORMAT] [JOB...]\n       \
         rat-at -r|-d JOB...\n       \
         rat-at -c JOB...\n       \
@@ -34,6 +40,9 @@ pub struct At {
     /// The queue: one letter
     #[arg(short = 'q', value_name = "QUEUE")]
     pub queue: Option<String>,
+    /// Wait for the load to fall: queue b, or that of -q in upper case; now, if no time is given
+    #[arg(short = 'b')]
+    pub batch: bool,
     /// Mail when the job is done, even if it says nothing
     #[arg(short = 'm', overrides_with = "never_mail")]
     pub mail: bool,
@@ -87,94 +96,134 @@ pub struct At {
     pub words: Vec<String>,
 }
 
-/// The program.
+/// The program, or the one of at's whose name it was called by.
 pub fn main() -> ExitCode {
-    let at = match At::try_parse() {
-        Ok(at) => at,
-        Err(error) => {
-            eprint!("{}", error.render());
-            return ExitCode::FAILURE;
-        }
-    };
+    let program = called::name("rat-at");
+    match program.as_str() {
+        "atq" => queue::atq(),
+        "atrm" => queue::atrm(),
+        "batch" => batch(),
+        _ => match At::try_parse() {
+            Ok(at) => run(&at, &program),
+            Err(error) => queue::wrong_usage(&error),
+        },
+    }
+}
+
+/// The program rat-batch: what comes in is run when the load allows it.
+pub fn batch() -> ExitCode {
+    if std::env::args_os().len() > 1 {
+        // As the classic script says it, and where.
+        let _ = print("batch", |output| writeln!(output, "batch accepts no parameters"));
+        return ExitCode::FAILURE;
+    }
+    let program = called::name("rat-batch");
+    run(&At::parse_from([program.as_str(), "-q", "b", "now"]), &program)
+}
+
+fn run(at: &At, program: &str) -> ExitCode {
     if at.version {
-        eprintln!("rat-at {}", env!("CARGO_PKG_VERSION"));
+        complain(&format!("{program} {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     // As at: who asks how it is called has not got anything queued.
     if at.help {
-        eprint!("{}", At::command().render_help());
+        complain(&At::command().render_help().to_string());
         return ExitCode::FAILURE;
     }
-    if let Some(status) = on_the_queue(&at) {
+    if let Some(status) = on_the_queue(at, program) {
         return status;
     }
+    let said = |wrong| {
+        complain(&match wrong {
+            Wrong::Classic(line) => line,
+            Wrong::Ours(message) => format!("{program}: {message}"),
+        });
+        ExitCode::FAILURE
+    };
     let zone = match Zone::local(Path::new("/")) {
         Ok(zone) => zone,
-        Err(unknown) => return refuse(&unknown.to_string()),
+        Err(unknown) => return said(Wrong::Ours(unknown.to_string())),
     };
-    match due(&at, &zone) {
-        Ok(due) if at.dry_run => {
-            println!("{}", iso(due, &zone));
-            ExitCode::SUCCESS
-        }
-        Ok(due) => submit(&at, due, &zone).unwrap_or_else(|message| refuse(&message)),
-        Err(message) => refuse(&message),
+    match due(at, &zone) {
+        Ok(due) if at.dry_run => print(program, |output| writeln!(output, "{}", iso(due, &zone))),
+        Ok(due) => submit(at, due, &zone, program).map_or_else(said, |()| ExitCode::SUCCESS),
+        Err(wrong) => said(wrong),
     }
 }
 
 /// `-l`, `-r`, `-d` and `-c`: what is asked is not about a new job.
-fn on_the_queue(at: &At) -> Option<ExitCode> {
+fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
     let (root, jobs) = (at.root.clone(), at.words.clone());
     if at.list {
-        let queue = at.queue.as_ref().and_then(|queue| queue.chars().next());
-        let asked = Atq { queue, format: at.format.clone(), root, json: false, version: (), jobs };
-        Some(queue::list(&asked, "rat-at"))
+        let (queue, format) = (at.queue.clone(), at.format.clone());
+        let asked = Atq { queue, format, root, json: false, version: false, jobs };
+        Some(queue::list(&asked, program))
     } else if at.remove || at.delete {
-        Some(queue::remove(&Atrm { root, version: (), jobs }, "rat-at"))
+        Some(queue::remove(&Atrm { root, version: false, jobs }, program))
     } else if at.print {
-        Some(queue::show(&jobs, root.as_deref(), "rat-at"))
+        Some(queue::show(&jobs, root.as_deref(), program))
     } else {
         None
     }
 }
 
 /// Hands the job to ratd. It is on disk when its number is printed.
-fn submit(at: &At, due: Timestamp, zone: &Zone) -> Result<ExitCode, String> {
-    let mut connection = Connection::open(at.root.as_deref())
-        .map_err(|no_daemon| format!("{no_daemon}\nnothing was queued"))?;
+fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wrong> {
+    let nothing = |message: String| Wrong::Ours(format!("{message}\nnothing was queued"));
+    let mut connection =
+        Connection::open(at.root.as_deref()).map_err(|no_daemon| nothing(no_daemon.to_string()))?;
     let shown = zone.from_utc_datetime(&due.naive_utc()).format(CLASSIC).to_string();
     if at.verbose {
-        eprintln!("{shown}\n");
+        complain(&format!("{shown}\n"));
     }
-    let job = surroundings::capture(at, due, &shown)
-        .map_err(|message| format!("{message}\nnothing was queued"))?;
+    let job = surroundings::capture(at, due, &shown).map_err(nothing)?;
     match connection.call(&SubmitJob { job }) {
         Ok(submitted) => {
-            eprintln!("job {} at {shown}", submitted.number);
-            Ok(ExitCode::SUCCESS)
+            complain(&format!("job {} at {shown}", submitted.number));
+            Ok(())
         }
-        Err(error @ CallError::Fault(_)) => Err(format!("{error}\nnothing was queued")),
-        Err(error @ CallError::Broken(_)) => {
-            Err(format!("{error}\nit is not known whether the job was queued; look with rat-atq"))
+        Err(error @ CallError::Fault(Fault::NotPermitted { .. })) => {
+            Err(Wrong::Classic(queue::said(&error, program)))
         }
+        Err(error @ CallError::Fault(_)) => Err(nothing(error.to_string())),
+        Err(error @ CallError::Broken(_)) => Err(Wrong::Ours(format!(
+            "{error}\nit is not known whether the job was queued; look with rat-atq"
+        ))),
     }
 }
 
+/// Why no job is queued.
+enum Wrong {
+    /// A line of at's own, which names no program.
+    Classic(String),
+    /// What rat says.
+    Ours(String),
+}
+
 /// When the command line wants the job, by one reading of the clock; or why it cannot be had.
-fn due(at: &At, zone: &Zone) -> Result<Timestamp, String> {
+fn due(at: &At, zone: &Zone) -> Result<Timestamp, Wrong> {
     let present = match at.now {
         Some(seconds) => DateTime::from_timestamp(seconds, 0)
-            .ok_or_else(|| format!("--now {seconds}: no such time"))?,
+            .ok_or_else(|| Wrong::Ours(format!("--now {seconds}: no such time")))?,
         None => now(),
     };
     match &at.touch {
-        Some(_) if !at.words.is_empty() => Err("the time is given twice: -t and words".to_owned()),
-        Some(text) => parse_touch(text, present, zone).map_err(|wrong| told(text, &wrong)),
+        Some(_) if !at.words.is_empty() => {
+            Err(Wrong::Classic("Cannot give time twice.".to_owned()))
+        }
+        Some(text) => parse_touch(text, present, zone).map_err(|wrong| {
+            let shown = text.escape_debug();
+            Wrong::Classic(format!("invalid date format: {shown}\n{}", told(text, &wrong)))
+        }),
         None => {
-            let words = at.words.join(" ");
+            let words = match at.words.join(" ") {
+                words if words.is_empty() && at.batch => "now".to_owned(),
+                words => words,
+            };
             parse(&words)
                 .and_then(|timespec| resolve(&timespec, present, zone))
-                .map_err(|wrong| told(&words, &wrong))
+                .map_err(|wrong| Wrong::Ours(told(&words, &wrong)))
         }
     }
 }
@@ -188,9 +237,4 @@ fn told(words: &str, wrong: &Diagnostic) -> String {
     };
     let help = wrong.help.as_ref().map_or(String::new(), |help| format!("\n{help}"));
     format!("\"{words}\": {}{label}{help}", wrong.message)
-}
-
-fn refuse(message: &str) -> ExitCode {
-    eprintln!("rat-at: {message}");
-    ExitCode::FAILURE
 }

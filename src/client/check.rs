@@ -1,17 +1,22 @@
 //! `rat check`: what is wrong, or perhaps not as meant, in crontabs and anacrontabs. Needs no daemon.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nix::unistd::User;
-
+use crate::client::clock::now;
+use crate::client::host::{self, Host};
 use crate::client::output::{complain, print};
 use crate::client::reading;
-use crate::syntax::crontab::{Crontab, Entry};
+use crate::syntax::crontab::{Crontab, Form};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
-use crate::syntax::dialect::{DEBIAN, Dialect, FileNames, Loss, OTHERS};
+use crate::syntax::dialect::{DEBIAN, Dialect, OTHERS};
+use crate::syntax::lines::lines;
+use crate::syntax::lints::{self, Crowd};
+use crate::syntax::options::Key;
 use crate::syntax::{anacrontab, crontab, portability};
+use crate::zone::Zone;
 
 /// What `rat check` is asked.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,28 +36,69 @@ pub struct Args {
     /// Show also what busybox's cron reads differently
     #[arg(long, conflicts_with = "dialect")]
     pub portable: bool,
-    /// One JSON object a line
-    #[arg(long)]
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Write pictures, one JSON object (json), or annotations of GitHub's workflows (github)
+    #[arg(long, value_name = "FORMAT", default_value = "pictures", hide_possible_values = true)]
+    pub format: Format,
+}
+
+/// How what is found is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Pictures,
+    /// For programs.
+    Json,
+    /// `::error file=…`
+    Github,
+}
+
+/// One file, and what there is to say about it.
+struct Checked {
+    name: String,
+    text: Vec<u8>,
+    crontab: Crontab,
+    said: Vec<Diagnostic>,
 }
 
 /// Runs `rat check`: exit status 1 if any line is not used or a file cannot be read.
 pub fn main(args: Args) -> ExitCode {
     let files = if args.files.is_empty() { system_files() } else { args.files.clone() };
-    let mut failed = false;
-    let printed = print("rat check", |output| {
-        for file in &files {
-            match check(file, &args, output)? {
-                Ok(errors) => failed |= errors,
-                Err(why) => {
-                    complain(&format!("rat check: {why}"));
-                    failed = true;
-                }
+    let (mut checked, mut unread, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut host = Host::default();
+    for file in &files {
+        if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+            complain(&format!("rat check: {}: named twice; read once", shown(file)));
+            continue;
+        }
+        match check(file, &args, &mut host) {
+            Ok(file) => checked.push(file),
+            Err(why) => {
+                complain(&format!("rat check: {why}"));
+                unread.push((shown(file), why));
             }
         }
-        Ok(())
+    }
+    check_crowd(&mut checked);
+    for file in &mut checked {
+        file.said.sort_by_key(|said| (said.line, said.columns.start));
+    }
+    let format = if args.json { Format::Json } else { args.format };
+    let printed = print("rat check", |output| match format {
+        Format::Pictures => write_pictures(output, &checked),
+        Format::Json => write_json(output, &checked, &unread),
+        Format::Github => write_github(output, &checked),
     });
+    let failed = !unread.is_empty() || checked.iter().any(|file| reading::any_error(&file.said));
     if failed { ExitCode::FAILURE } else { printed }
+}
+
+/// A file's name that cannot move the cursor.
+fn shown(file: &Path) -> String {
+    let name = file.display().to_string();
+    if name.contains(char::is_control) { name.escape_debug().to_string() } else { name }
 }
 
 /// Those of the system's files that exist.
@@ -74,83 +120,155 @@ fn system_files() -> Vec<PathBuf> {
     files
 }
 
-/// Shows what is wrong with one file; whether any of it is an error, or why it cannot be read.
-fn check(file: &Path, args: &Args, output: &mut impl Write) -> io::Result<Result<bool, String>> {
-    let text = match reading::load(file) {
-        Ok(text) => text,
-        Err(why) => return Ok(Err(why)),
-    };
-    let diagnostics = if file.file_name().is_some_and(|name| name == "anacrontab") {
-        anacrontab::parse(&text).diagnostics
-    } else {
-        let dialect = reading::dialect(args.dialect);
-        let form = reading::form(file, args.system, args.single);
-        let mut crontab = crontab::parse(&text, form, &reading::seed(), dialect);
-        reading::zones(&mut crontab, dialect);
-        if args.dialect.is_none() {
-            let others = if args.portable { OTHERS.as_slice() } else { &OTHERS[..2] };
-            crontab.diagnostics.extend(portability::lints(&text, form, &reading::seed(), others));
+/// Reads a file and finds what is to be said about it, or why it cannot be read.
+fn check(file: &Path, args: &Args, host: &mut Host) -> Result<Checked, String> {
+    let text = reading::load(file)?;
+    let name = shown(file);
+    let mut said = Vec::new();
+    said.extend(host::untrusted(file));
+    if file.file_name().is_some_and(|name| name == "anacrontab") {
+        said.extend(anacrontab::parse(&text).diagnostics);
+        return Ok(Checked { name, text, crontab: Crontab::default(), said });
+    }
+    let dialect = reading::dialect(args.dialect);
+    let form = reading::form(file, args.system, args.single);
+    let mut crontab = crontab::parse(&text, form, &reading::seed(), dialect);
+    let zones = reading::zones(&mut crontab, dialect);
+    said.append(&mut crontab.diagnostics);
+    said.extend(host::odd_name(file, dialect, &[&DEBIAN]));
+    if args.dialect.is_none() {
+        let others = if args.portable { OTHERS.as_slice() } else { &OTHERS[..2] };
+        said.extend(portability::lints(&text, form, &reading::seed(), others));
+    }
+    let lines: Vec<&[u8]> = lines(&text).collect();
+    said.extend(lints::lints(&crontab, &lines));
+    said.extend(host.lints(&crontab, &lines, dialect));
+    said.extend(unknown_zones(&crontab));
+    if args.dialect.is_none() {
+        said.extend(clock_changes(&crontab, &zones, &lines, form));
+    }
+    Ok(Checked { name, text, crontab, said })
+}
+
+/// Zones that the option `tz` names, and that there are not; each place once.
+fn unknown_zones(crontab: &Crontab) -> Vec<Diagnostic> {
+    let chosen = crontab.entries.iter().filter_map(|entry| entry.options.get(Key::Tz));
+    let mut told = HashSet::new();
+    let unknown = chosen.filter_map(|chosen| {
+        let name = chosen.value.text()?;
+        let place = (chosen.line, chosen.columns.start);
+        let unknown = told.insert(place).then(|| Zone::in_zoneinfo(name).err()).flatten()?;
+        let columns = chosen.columns.clone();
+        let error = Diagnostic::error("E010", chosen.line, columns, unknown.to_string());
+        Some(error.help(Key::Tz.known().expected()))
+    });
+    unknown.collect()
+}
+
+/// Entries that changes of the clock of their zone meet, within a year from now.
+fn clock_changes(
+    crontab: &Crontab,
+    zones: &HashMap<String, Zone>,
+    lines: &[&[u8]],
+    form: Form,
+) -> Vec<Diagnostic> {
+    // Seconds are not told of.
+    if form == Form::Single {
+        return Vec::new();
+    }
+    let local = reading::local_zone();
+    let zone = |name: &Option<String>| name.as_ref().and_then(|name| zones.get(name));
+    let entries = crontab.entries.iter().map(|entry| (entry, zone(&entry.zone).unwrap_or(&local)));
+    lints::clock_changes(entries, lines, now())
+}
+
+/// Says at the last of the entries that begin together how many these are, in all files.
+fn check_crowd(checked: &mut [Checked]) {
+    let mut crowd = Crowd::default();
+    checked.iter().flat_map(|file| &file.crontab.entries).for_each(|entry| crowd.count(entry));
+    let Some(busy) = crowd.busiest() else { return };
+    let has = |file: &&Checked| file.crontab.entries.iter().any(|entry| busy.has(entry));
+    let files: Vec<String> = checked.iter().filter(has).map(|file| file.name.clone()).collect();
+    for file in checked.iter_mut().rev() {
+        if let Some(entry) = file.crontab.entries.iter().rev().find(|entry| busy.has(entry)) {
+            let lines: Vec<&[u8]> = lines(&file.text).collect();
+            let line = lints::line_of(&lines, entry.line);
+            file.said.push(busy.told(entry, line, &files));
+            return;
         }
-        if dialect.unknown_users != Loss::Nothing {
-            crontab.diagnostics.extend(unknown_users(&crontab, dialect));
-        }
-        crontab.diagnostics.extend(odd_name(file, args.dialect));
-        crontab.diagnostics.sort_by_key(|said| said.line);
-        crontab.diagnostics
-    };
-    let name = file.display().to_string();
-    if args.json {
-        for said in &diagnostics {
-            writeln!(output, "{}", json(said, &name))?;
-        }
-    } else {
-        for picture in reading::pictures(&diagnostics, &name, &text) {
+    }
+}
+
+fn write_pictures(output: &mut impl Write, checked: &[Checked]) -> io::Result<()> {
+    for file in checked {
+        for picture in reading::pictures(&file.said, &file.name, &file.text) {
             writeln!(output, "{picture}\n")?;
         }
     }
-    Ok(Ok(reading::any_error(&diagnostics)))
+    Ok(())
 }
 
-/// Users that there are not, for a cron that takes no line of a file for them.
-fn unknown_users(crontab: &Crontab, dialect: &Dialect) -> Vec<Diagnostic> {
-    let unknown = |entry: &Entry| {
-        let name = entry.user.as_deref()?;
-        let message = format!("there is no user {name}");
-        let help = format!("for this {} uses no line of the file", dialect.cron);
-        matches!(User::from_name(name), Ok(None))
-            .then(|| Diagnostic::error("E007", entry.line, 0..0, message).help(help))
-    };
-    crontab.entries.iter().filter_map(unknown).collect()
+fn write_json(
+    output: &mut impl Write,
+    checked: &[Checked],
+    unread: &[(String, String)],
+) -> io::Result<()> {
+    let all = || checked.iter().flat_map(|file| file.said.iter().map(move |said| (file, said)));
+    let count = |severity| all().filter(|(_, said)| said.severity == severity).count();
+    let read = checked.iter().map(|file| {
+        let entries = file.crontab.entries.len();
+        serde_json::json!({ "file": file.name, "entries": entries, "why": null })
+    });
+    let unread = unread
+        .iter()
+        .map(|(name, why)| serde_json::json!({ "file": name, "entries": 0, "why": why }));
+    let object = serde_json::json!({
+        "schema": "rat.check/1",
+        "files": read.chain(unread).collect::<Vec<_>>(),
+        "diagnostics": all().map(|(file, said)| json(said, &file.name)).collect::<Vec<_>>(),
+        "errors": count(Severity::Error),
+        "warnings": count(Severity::Warning),
+        "notes": count(Severity::Note),
+    });
+    writeln!(output, "{object}")
 }
 
-/// What is to be said about the name of a file in a directory of system crontabs.
-fn odd_name(file: &Path, dialect: Option<&'static Dialect>) -> Option<Diagnostic> {
-    let name = file.file_name()?.to_str()?;
-    let asked = dialect.unwrap_or(&DEBIAN);
-    if !file.parent()?.ends_with("cron.d") || asked.is_crontab_name(name, true) {
-        return None;
-    }
-    let message = format!("{} passes over a file of this name", asked.cron);
-    let warning = Diagnostic::warning("W043", 1, 0..0, message);
-    Some(match asked.file_names {
-        FileNames::Letters => warning.help("use letters, digits, `_` and `-` only"),
-        _ => warning,
-    })
-}
-
-fn json(said: &Diagnostic, file: &str) -> serde_json::Value {
+/// A diagnostic as a program reads it.
+pub fn json(said: &Diagnostic, file: &str) -> serde_json::Value {
     serde_json::json!({
         "file": file,
         "line": said.line,
         "column": said.columns.start + 1,
         "end_column": said.columns.end + 1,
-        "severity": match said.severity {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        },
+        "severity": said.severity.word(),
         "code": said.code,
         "message": said.message,
         "label": said.label,
         "help": said.help,
     })
+}
+
+/// Workflow commands, as GitHub's runners take them from standard output.
+fn write_github(output: &mut impl Write, checked: &[Checked]) -> io::Result<()> {
+    for file in checked {
+        for said in &file.said {
+            let severity = match said.severity {
+                Severity::Note => "notice",
+                other => other.word(),
+            };
+            let name = github_escaped(&file.name).replace(':', "%3A").replace(',', "%2C");
+            let (line, column, end) = (said.line, said.columns.start + 1, said.columns.end);
+            let help = said.help.as_deref().unwrap_or_default();
+            let parts = [said.message.as_str(), &said.label, help];
+            let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            write!(output, "::{severity} file={name},line={line},col={column},")?;
+            let text = github_escaped(&parts.join("; "));
+            writeln!(output, "endColumn={},title={}::{text}", end.max(column), said.code)?;
+        }
+    }
+    Ok(())
+}
+
+fn github_escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -3,12 +3,15 @@
 pub mod ask;
 pub mod at;
 pub mod call;
+pub mod called;
 pub mod check;
 pub mod clock;
 pub mod coming;
 pub mod crontab;
 pub mod explain;
 pub mod history;
+pub mod host;
+pub mod import;
 pub mod list;
 pub mod next;
 pub mod output;

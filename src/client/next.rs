@@ -8,14 +8,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::{Datelike, TimeDelta, Timelike};
+use chrono::{DateTime, Datelike, TimeDelta, Timelike};
 
 use crate::client::clock::now;
 use crate::client::coming;
 use crate::client::output::{complain, print};
 use crate::client::reading;
 use crate::plan::civil::{Beside, Offsets, Timestamp, reading as civil_reading};
-use crate::plan::schedule::{Due, Schedule};
+use crate::plan::schedule::{Calendar, Due, Schedule, selects};
 use crate::syntax::crontab::{self, Crontab};
 use crate::syntax::dialect::Dialect;
 use crate::syntax::expression;
@@ -39,8 +39,8 @@ pub struct Args {
     /// The zone to read schedules in where no CRON_TZ says otherwise [default: the machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Show at most so many of ratd's coming runs [default: 10]
-    #[arg(short = 'n', long, value_name = "COUNT", conflicts_with_all = ["crontab", "expr"])]
+    /// Show at most so many runs [default: 10, without --until]
+    #[arg(short = 'n', long, value_name = "COUNT")]
     pub count: Option<u32>,
     /// The file has a user column, as /etc/crontab
     #[arg(long, conflicts_with = "single")]
@@ -51,6 +51,9 @@ pub struct Args {
     /// Read file or schedule as another cron does: debian, cronie or busybox
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
+    /// Say below a preview what changes of the clock do to its entries
+    #[arg(long, conflicts_with = "json")]
+    pub explain: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -73,7 +76,11 @@ pub fn main(args: Args) -> ExitCode {
     match preview(&args) {
         Ok((preview, status)) => {
             let printed = print("rat next", |output| {
-                if args.json { preview.write_json(output) } else { preview.write_table(output) }
+                if args.json {
+                    return preview.write_json(output);
+                }
+                let last = preview.write_table(output)?;
+                if args.explain { preview.explain(last, output) } else { Ok(()) }
             });
             if printed == ExitCode::SUCCESS { status } else { printed }
         }
@@ -114,7 +121,8 @@ fn preview(args: &Args) -> Result<(Preview, ExitCode), String> {
         }
         (None, None) => return Err("a file or a schedule is needed".to_owned()),
     };
-    let most = if until.is_none() { FEW } else { usize::MAX };
+    let few = if until.is_none() { FEW } else { usize::MAX };
+    let most = args.count.map_or(few, |count| count as usize);
     Ok((Preview { rows, from, until: until.unwrap_or(Timestamp::MAX_UTC), most }, status))
 }
 
@@ -238,9 +246,12 @@ impl Preview {
         })
     }
 
-    fn write_table(&self, output: &mut impl Write) -> io::Result<()> {
+    /// Writes the table, and returns the last instant in it.
+    fn write_table(&self, output: &mut impl Write) -> io::Result<Option<Timestamp>> {
         let mut time = Vec::new();
+        let mut last = None;
         self.walk(|index, at| {
+            last = Some(at);
             let row = &self.rows[index];
             time.clear();
             push_time(&mut time, &row.rules.zone, at);
@@ -249,8 +260,61 @@ impl Preview {
             let written = row.written.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
             let text = format!("{weekday} {shown}  {written:<15}  {}", shown_command(&row.command));
             writeln!(output, "{}", text.trim_end())
-        })
+        })?;
+        Ok(last)
     }
+
+    /// Says what each change of the clock up to the last instant shown means for each entry.
+    fn explain(&self, last: Option<Timestamp>, output: &mut impl Write) -> io::Result<()> {
+        let Some(last) = last.or(Some(self.until).filter(|until| *until < Timestamp::MAX_UTC))
+        else {
+            return Ok(());
+        };
+        for row in &self.rows {
+            let Schedule::Calendar(calendar) = &row.schedule else { continue };
+            let mut at = row.rules.span_at(self.from.timestamp()).ends;
+            while at <= last.timestamp() {
+                if let Some(means) = change(calendar, &row.rules.zone, at) {
+                    writeln!(output, "! line {}: {}: {means}", row.line, row.written)?;
+                }
+                at = row.rules.span_at(at).ends;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the change of a zone's clock at an instant means for an entry; nothing if it is not due then.
+fn change(calendar: &Calendar, zone: &Zone, at: i64) -> Option<String> {
+    let (old, new) = (zone.span_at(at - 1).offset, zone.span_at(at).offset);
+    let (from, until) = (at + old.min(new), at + old.max(new));
+    let civil = |minute: i64| Some(DateTime::from_timestamp(minute * 60, 0)?.naive_utc());
+    let minutes = (from + 59).div_euclid(60)..(until + 59).div_euclid(60);
+    let selected: Vec<_> =
+        minutes.filter_map(civil).filter(|minute| selects(calendar, *minute)).collect();
+    let first = *selected.first()?;
+    let shown = first.format("%a %Y-%m-%d %H:%M");
+    let times = match selected.len() - 1 {
+        0 => shown.to_string(),
+        more => format!("{shown} and {more} more"),
+    };
+    let due_from = |at: Timestamp| calendar.next_after(at - TimeDelta::seconds(1), zone);
+    let change = DateTime::from_timestamp(at, 0)?;
+    if new > old {
+        let reading = civil_reading(zone, change);
+        let of_its_own = u32::from(selects(calendar, reading));
+        let runs = due_from(change).is_some_and(|due| due.at == change && due.times > of_its_own);
+        let what = if runs {
+            format!("it runs at {}", reading.format("%H:%M"))
+        } else {
+            "it does not run".to_owned()
+        };
+        return Some(format!("the clock skips {times}: {what}"));
+    }
+    let again = DateTime::from_timestamp(first.and_utc().timestamp() - new, 0)?;
+    let runs = due_from(again).is_some_and(|due| due.at == again);
+    let what = if runs { "it runs each time" } else { "it runs the first time" };
+    Some(format!("the clock shows {times} twice: {what}"))
 }
 
 /// A command in one line of a table: nothing in it may move the cursor.
@@ -282,7 +346,7 @@ fn push_time(text: &mut Vec<u8>, zone: &Zone, at: Timestamp) {
 }
 
 /// The next few instants of one schedule, for other verbs to show.
-pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
+pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<Timestamp> {
     let row = Row {
         line: 1,
         schedule: schedule.clone(),
@@ -294,8 +358,7 @@ pub fn few(schedule: &Schedule, zone: &Zone, most: usize) -> Vec<String> {
     let mut times = Vec::new();
     let preview = Preview { rows: vec![row], from, until: Timestamp::MAX_UTC, most };
     let walked = preview.walk(|_, at| {
-        let time = at.with_timezone(zone).format("%a %-d %b %Y %H:%M:%S").to_string();
-        times.push(time.strip_suffix(":00").unwrap_or(&time).to_owned());
+        times.push(at);
         Ok(())
     });
     walked.map(|()| times).unwrap_or_default()

@@ -1,26 +1,31 @@
 //! rat-atq and rat-atrm: the at queue listed, and jobs taken off it. Also `rat-at -l`, `-r` and `-c`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::TimeZone;
 use clap::Parser;
+use nix::unistd::{Uid, User};
 
 use crate::client::call::{CallError, Connection};
+use crate::client::called;
 use crate::client::output::{complain, print};
 use crate::client::reading;
-use crate::plan::submission::Submission;
+use crate::plan::submission::Queue;
+use crate::protocol::fault::{Fault, NOT_ALLOWED};
 use crate::protocol::reply::Queued;
 use crate::protocol::request::{ListQueue, RemoveJob, ShowJob};
+use crate::syntax::atjob;
+use crate::zone::Zone;
 
 /// List the jobs that rat-at queued
 #[derive(Debug, Parser)]
-#[command(name = "rat-atq", version, disable_version_flag = true)]
+#[command(name = "rat-atq", disable_version_flag = true)]
 pub struct Atq {
     /// Only this queue
     #[arg(short, value_name = "QUEUE")]
-    pub queue: Option<char>,
+    pub queue: Option<String>,
     /// How to show times, as for strftime(3)
     #[arg(short = 'o', value_name = "FORMAT")]
     pub format: Option<String>,
@@ -31,8 +36,8 @@ pub struct Atq {
     #[arg(long)]
     pub json: bool,
     /// Print version
-    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
-    pub version: (),
+    #[arg(short = 'V', long)]
+    pub version: bool,
     /// Only these jobs
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -40,27 +45,58 @@ pub struct Atq {
 
 /// Take jobs off the queue of rat-at
 #[derive(Debug, Parser)]
-#[command(name = "rat-atrm", version, disable_version_flag = true)]
+#[command(name = "rat-atrm", disable_version_flag = true)]
 pub struct Atrm {
     /// Ask the ratd under DIR
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Print version
-    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
-    pub version: (),
+    #[arg(short = 'V', long)]
+    pub version: bool,
     /// The jobs
-    #[arg(value_name = "JOB", required = true)]
+    #[arg(value_name = "JOB", required_unless_present = "version")]
     pub jobs: Vec<String>,
 }
 
 /// The program rat-atq.
 pub fn atq() -> ExitCode {
-    list(&Atq::parse(), "rat-atq")
+    let program = called::name("rat-atq");
+    match Atq::try_parse() {
+        Ok(atq) if atq.version => version(&program),
+        Ok(atq) => list(&atq, &program),
+        Err(error) => wrong_usage(&error),
+    }
 }
 
 /// The program rat-atrm.
 pub fn atrm() -> ExitCode {
-    remove(&Atrm::parse(), "rat-atrm")
+    let program = called::name("rat-atrm");
+    match Atrm::try_parse() {
+        Ok(atrm) if atrm.version => version(&program),
+        Ok(atrm) => remove(&atrm, &program),
+        Err(error) => wrong_usage(&error),
+    }
+}
+
+fn version(program: &str) -> ExitCode {
+    complain(&format!("{program} {}", env!("CARGO_PKG_VERSION")));
+    ExitCode::SUCCESS
+}
+
+/// Says how a program is called. As with at's programs that is a failure, whether it was asked for or not.
+pub fn wrong_usage(error: &clap::Error) -> ExitCode {
+    complain(error.render().to_string().trim_end());
+    ExitCode::FAILURE
+}
+
+/// What ratd says no with, naming the program that was called.
+pub fn said(error: &CallError, program: &str) -> String {
+    match error {
+        CallError::Fault(Fault::NotPermitted { message }) if message == NOT_ALLOWED => {
+            message.replace("use at.", &format!("use {program}."))
+        }
+        error => error.to_string(),
+    }
 }
 
 /// How at prints an instant: `Sun Nov 22 23:58:00 2026`.
@@ -68,129 +104,117 @@ pub const CLASSIC: &str = "%a %b %e %H:%M:%S %Y";
 
 /// Lists the queue, a line a job: number, time, queue, owner.
 pub fn list(atq: &Atq, program: &str) -> ExitCode {
-    let mut numbers = Vec::new();
-    for job in &atq.jobs {
-        match job.parse::<u64>() {
-            Ok(number) => numbers.push(number),
-            Err(_) => return fail(program, "invalid job number"),
-        }
+    let is_queue = |queue: &String| queue == "=" || Queue::try_from(queue.clone()).is_ok();
+    if let Some(queue) = atq.queue.as_ref().filter(|queue| !is_queue(queue)) {
+        return fail(program, &format!("queue \"{}\" is not one letter", queue.escape_debug()));
     }
+    let Ok(numbers) = atq.jobs.iter().map(|job| job.parse()).collect::<Result<Vec<u64>, _>>()
+    else {
+        return fail(program, "invalid job number");
+    };
     let mut connection = match Connection::open(atq.root.as_deref()) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),
     };
     let queue = match connection.call(&ListQueue {}) {
         Ok(queue) => queue,
-        Err(error) => return fail(program, &error.to_string()),
+        Err(error) => {
+            complain(&said(&error, program));
+            return ExitCode::FAILURE;
+        }
     };
     let wanted = |job: &&Queued| {
-        let letter = if job.running { "=".to_owned() } else { job.queue.clone() };
         (numbers.is_empty() || numbers.contains(&job.number))
-            && atq.queue.is_none_or(|wanted| {
-                letter == wanted.to_string() || job.queue == wanted.to_string()
-            })
+            && atq.queue.as_ref().is_none_or(|wanted| letter(job) == wanted)
     };
+    let zone = reading::local_zone();
     print(program, |output| {
-        queue.jobs.iter().filter(wanted).try_for_each(|job| write_job(output, job, atq))
+        queue.jobs.iter().filter(wanted).try_for_each(|job| write_job(output, job, atq, &zone))
     })
 }
 
-fn write_job(output: &mut impl Write, job: &Queued, atq: &Atq) -> std::io::Result<()> {
+/// The queue of a job as it is shown: one that runs is in none.
+fn letter(job: &Queued) -> &str {
+    if job.running { "=" } else { &job.queue }
+}
+
+fn write_job(output: &mut impl Write, job: &Queued, atq: &Atq, zone: &Zone) -> std::io::Result<()> {
     if atq.json {
         return writeln!(output, "{}", serde_json::json!(job));
     }
-    let zone = reading::local_zone();
     let due = zone.from_utc_datetime(&job.due.naive_utc());
-    let letter = if job.running { "=" } else { &job.queue };
     // A format that strftime does not know makes no time; the number must still be seen.
     let mut time = String::new();
     let format = atq.format.as_deref().unwrap_or(CLASSIC);
     if std::fmt::Write::write_fmt(&mut time, format_args!("{}", due.format(format))).is_err() {
         time = due.format(CLASSIC).to_string();
     }
-    writeln!(output, "{}\t{time} {letter} {}", job.number, job.owner)
+    writeln!(output, "{}\t{time} {} {}", job.number, letter(job), job.owner)
 }
 
-/// Takes jobs off the queue.
+/// Takes jobs off the queue. None is touched where one is no number; one of another owner is the last that is tried.
 pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
-    let mut connection = match Connection::open(atrm.root.as_deref()) {
-        Ok(connection) => connection,
-        Err(no_daemon) => return fail(program, &no_daemon.to_string()),
-    };
-    let mut status = ExitCode::SUCCESS;
-    for job in &atrm.jobs {
-        let Ok(number) = job.parse() else {
-            status = fail(program, &format!("unknown jobid: {job}"));
-            continue;
-        };
-        match connection.call(&RemoveJob { number }) {
-            Ok(removed) if removed.running => complain("Warning: deleting running job"),
-            Ok(_) => {}
-            Err(CallError::Fault(fault)) => {
-                complain(&fault.to_string());
-                status = ExitCode::FAILURE;
-            }
-            Err(error) => return fail(program, &error.to_string()),
+    on_each(&atrm.jobs, atrm.root.as_deref(), program, |connection, number| {
+        if connection.call(&RemoveJob { number })?.running {
+            complain("Warning: deleting running job");
         }
-    }
-    status
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Prints jobs as shell scripts, as `at -c` does.
-pub fn show(jobs: &[String], root: Option<&std::path::Path>, program: &str) -> ExitCode {
+pub fn show(jobs: &[String], root: Option<&Path>, program: &str) -> ExitCode {
+    on_each(jobs, root, program, |connection, number| {
+        let shown = connection.call(&ShowJob { number })?;
+        let gid = User::from_uid(Uid::from_raw(shown.uid)).ok().flatten();
+        let gid = gid.map_or(shown.uid, |user| user.gid.as_raw());
+        let script = atjob::write((shown.uid, gid), &shown.owner, &shown.job);
+        Ok(print(program, |output| output.write_all(&script)))
+    })
+}
+
+/// Asks about each job in turn.
+fn on_each(
+    jobs: &[String],
+    root: Option<&Path>,
+    program: &str,
+    mut ask: impl FnMut(&mut Connection, u64) -> Result<ExitCode, CallError>,
+) -> ExitCode {
+    if jobs.is_empty() {
+        return fail(program, "which jobs? rat-atq lists them");
+    }
+    let mut numbers = Vec::new();
+    for job in jobs {
+        match job.parse() {
+            Ok(number) => numbers.push(number),
+            Err(_) => {
+                // at's programs share this line, with at's name.
+                let program = if program == "atrm" { "at" } else { program };
+                return fail(program, &format!("unknown jobid: {}", job.escape_debug()));
+            }
+        }
+    }
     let mut connection = match Connection::open(root) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),
     };
     let mut status = ExitCode::SUCCESS;
-    for job in jobs {
-        let Ok(number) = job.parse() else {
-            status = fail(program, &format!("unknown jobid: {job}"));
-            continue;
-        };
-        match connection.call(&ShowJob { number }) {
-            Ok(shown) => {
-                let printed = print(program, |output| write_script(output, &shown.job));
-                if printed != ExitCode::SUCCESS {
-                    return printed;
-                }
-            }
-            Err(error) => {
+    for number in numbers {
+        match ask(&mut connection, number) {
+            Ok(printed) if printed == ExitCode::SUCCESS => {}
+            Ok(failure) => return failure,
+            Err(error @ CallError::Fault(Fault::NotFound { .. })) => {
                 complain(&error.to_string());
                 status = ExitCode::FAILURE;
             }
+            Err(error @ CallError::Fault(_)) => {
+                complain(&said(&error, program));
+                return ExitCode::FAILURE;
+            }
+            Err(error @ CallError::Broken(_)) => return fail(program, &error.to_string()),
         }
     }
     status
-}
-
-fn write_script(output: &mut impl Write, job: &Submission) -> std::io::Result<()> {
-    writeln!(output, "#!/bin/sh\numask {:o}", job.umask)?;
-    for (name, value) in job.environment.iter() {
-        output.write_all(&name.0)?;
-        output.write_all(b"=")?;
-        output.write_all(&quoted(&value.0))?;
-        output.write_all(b"; export ")?;
-        output.write_all(&name.0)?;
-        output.write_all(b"\n")?;
-    }
-    output.write_all(b"cd ")?;
-    output.write_all(&quoted(&job.directory.0))?;
-    output.write_all(b" || {\n\techo 'Execution directory inaccessible' >&2\n\texit 1\n}\n")?;
-    output.write_all(&job.script.0)
-}
-
-/// The text as one word of the shell.
-fn quoted(text: &[u8]) -> Vec<u8> {
-    let mut word = vec![b'\''];
-    for byte in text {
-        match byte {
-            b'\'' => word.extend(b"'\\''"),
-            _ => word.push(*byte),
-        }
-    }
-    word.push(b'\'');
-    word
 }
 
 fn fail(program: &str, why: &str) -> ExitCode {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, list, next, status};
+use crate::client::{check, explain, history, import, list, next, status};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Verb {
     Next(next::Args),
     /// Show what is wrong, or perhaps not as meant, in crontabs
     Check(check::Args),
+    /// Take over the queue of another at
+    Import(import::Args),
     /// Say a schedule in words
     Explain(explain::Args),
 }
@@ -49,6 +51,9 @@ pub fn main() -> ExitCode {
         }
         Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
+        Verb::Import(args) => {
+            import::main(&import::Args { root: args.root.clone().or(root), ..args })
+        }
         Verb::Explain(args) => explain::main(args),
     }
 }

@@ -21,6 +21,9 @@ const LARGEST_FILE: u64 = 64 << 20;
 
 /// Reads a file, or standard input for `-`.
 pub fn load(path: &Path) -> Result<Vec<u8>, String> {
+    if path.is_dir() {
+        return Err(format!("{}: is a directory; name the files in it", path.display()));
+    }
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(LARGEST_FILE + 1).read_to_end(&mut text)

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
+use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::User;
 
@@ -20,10 +21,13 @@ const LEFT_BEHIND: [&str; 9] =
 /// Reads the script, and everything around it.
 pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, String> {
     let directory = std::env::current_dir()
-        .map_err(|error| format!("cannot get the current working directory: {error}"))?;
-    let queue = queue(at.queue.as_deref())?;
+        .map_err(|error| format!("Cannot get current working directory: {}", reason(&error)))?;
+    let queue = queue(at)?;
     let mail_to = at.user.as_deref().map(recipient).transpose()?;
-    complain("warning: commands will be executed using /bin/sh");
+    // As at: who asks for batch is not warned.
+    if !at.batch {
+        complain("warning: commands will be executed using /bin/sh");
+    }
     let job = Submission {
         due,
         queue,
@@ -38,14 +42,28 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Strin
     Ok(job)
 }
 
-fn queue(named: Option<&str>) -> Result<Queue, String> {
-    Queue::try_from(named.unwrap_or("a").to_owned())
+/// The letter that was named; with `-b` the same in upper case, whose jobs wait for the load to fall, or `b`.
+fn queue(at: &At) -> Result<Queue, String> {
+    let named = match &at.queue {
+        Some(letter) if at.batch => letter.to_ascii_uppercase(),
+        Some(letter) => letter.clone(),
+        None if at.batch => "b".to_owned(),
+        None => "a".to_owned(),
+    };
+    Queue::try_from(named)
+}
+
+/// What the system says, without the number that Rust puts behind it.
+fn reason(error: &io::Error) -> String {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |number| Errno::from_raw(number).desc().to_owned())
 }
 
 fn recipient(name: &str) -> Result<String, String> {
     match User::from_name(name) {
         Ok(Some(_)) => Ok(name.to_owned()),
-        Ok(None) => Err(format!("cannot find username {name}")),
+        Ok(None) => Err(format!("Cannot find username {}", name.escape_debug())),
         Err(error) => Err(format!("cannot look up {name}: {error}")),
     }
 }
@@ -61,10 +79,14 @@ fn mail(at: &At) -> Mail {
 fn script(at: &At, shown: &str) -> Result<Text, String> {
     let mut script = Vec::new();
     let read = match &at.file {
-        Some(file) => std::fs::File::open(file)
-            .and_then(|mut file| file.read_to_end(&mut script))
-            .map(drop)
-            .map_err(|error| format!("cannot read {}: {error}", file.display())),
+        Some(path) => {
+            let mut file = std::fs::File::open(path).map_err(|error| {
+                format!("Cannot open input file {}: {}", path.display(), reason(&error))
+            })?;
+            file.read_to_end(&mut script)
+                .map(drop)
+                .map_err(|error| format!("Input error: {}: {}", path.display(), reason(&error)))
+        }
         None if io::stdin().is_terminal() => {
             ask(&mut script, shown).map_err(|error| error.to_string())
         }

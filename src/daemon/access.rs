@@ -4,7 +4,8 @@ use nix::unistd::{Uid, geteuid};
 
 use crate::daemon::connections::Caller;
 use crate::paths::Paths;
-use crate::spool::names;
+use crate::protocol::fault::NOT_ALLOWED;
+use crate::spool::file::names;
 
 /// A tool whose use can be allowed or denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub enum Tool {
 /// Whether the caller may use the tool, and if not, what it is told.
 ///
 /// root always may. Where the allow file exists only the users in it may; else all but those in the deny file.
-/// Without either file everybody may: distributions ship an empty deny file. A file that cannot be read allows nobody.
+/// Without either file everybody may use crontab, and nobody at, as with the classic programs: distributions ship an
+/// empty at.deny. A file that cannot be read allows nobody. The files are read at each request.
 pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
     if is_master(caller) {
         return Ok(());
@@ -26,23 +28,23 @@ pub fn check(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), String> {
         Tool::At => "at",
     };
     let listed = |kind: &str| match names(&paths.under_root(&format!("etc/{name}.{kind}"))) {
-        Ok(Some(names)) => Ok(Some(names.contains(&caller.name))),
+        Ok(Some(names)) => Ok(Some(names.iter().any(|name| name == caller.name.as_bytes()))),
         Ok(None) => Ok(None),
         Err(error) => Err(format!("etc/{name}.{kind} cannot be read: {error}")),
     };
     let allowed = match (listed("allow")?, listed("deny")?) {
         (Some(allowed), _) => allowed,
         (None, Some(denied)) => !denied,
-        (None, None) => true,
+        (None, None) => tool == Tool::Crontab,
     };
-    let tool = match tool {
-        Tool::Crontab => "crontab",
-        Tool::At => "at",
-    };
-    if allowed {
-        Ok(())
-    } else {
-        Err(format!("you ({}) are not allowed to use {tool}", caller.name))
+    match (allowed, tool) {
+        (true, _) => Ok(()),
+        (false, Tool::Crontab) => Err(format!(
+            "You ({}) are not allowed to use this program (crontab)\n\
+             See crontab(1) for more information",
+            caller.name
+        )),
+        (false, Tool::At) => Err(NOT_ALLOWED.to_owned()),
     }
 }
 

@@ -15,12 +15,14 @@ use nix::unistd::{Uid, User};
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
+use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
 use crate::daemon::options::Mode;
 use crate::daemon::writes::{
     Write, Written, in_one_transaction, instant, is_write, without_session,
 };
+use crate::log::Syslog;
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::Job;
 use crate::plan::run::{Outcome, Report, Run, RunId};
@@ -62,6 +64,8 @@ pub struct Clerk {
     watched: BTreeSet<PathBuf>,
     /// Changes in some of those are not told by the kernel.
     blind: bool,
+    /// What users do with their crontabs, under crontab's own name.
+    syslog: Syslog,
     /// Runs from here on are this ratd's own.
     first: RunId,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -91,6 +95,7 @@ impl Clerk {
             Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
             None => Spool::of_system(&mode.paths, mode.dialect),
         };
+        let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab");
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
             mode,
@@ -99,6 +104,7 @@ impl Clerk {
             changes,
             watched,
             blind: false,
+            syslog,
             first,
             unstored,
             opened: None,
@@ -258,9 +264,13 @@ impl Clerk {
             return self.answers.give(Answer::Reply { client, reply });
         }
         let store = self.store.as_ref().map_err(Clone::clone);
-        let reply = desk::answer(store, caller, request, &self.mode);
+        let reply = if desk::is_about_a_crontab(request) {
+            crontabs::answer(&mut self.syslog, caller, request, &self.mode)
+        } else {
+            desk::answer(store, caller, request, &self.mode)
+        };
         // A crontab that was installed counts from the moment this is known.
-        if matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_)) {
+        if desk::changes_a_crontab(request) {
             self.look();
         }
         self.answers.give(Answer::Reply { client, reply });
@@ -276,12 +286,9 @@ impl Clerk {
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
+                spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
                 spool::Change::Gone { source, problems } => Answer::Gone { source, problems },
             });
-        }
-        for path in self.spool.take_skipped() {
-            let text = format!("{}: not read, by its name it is no crontab", path.display());
-            self.answers.give(Answer::Said { text });
         }
         self.watch();
     }

@@ -19,6 +19,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{ListNext, Request};
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 use crate::spool::user_of;
+use crate::syntax::dialect::Dialect;
 
 /// Longer requests are parsed by the disk thread, so that the clock does not wait for them.
 pub const PARSED_AT_ONCE: usize = 64 * 1024;
@@ -45,6 +46,8 @@ pub struct Known<'a> {
     pub state: &'a State,
     /// Where the crontabs are.
     pub paths: &'a Paths,
+    /// How they are read.
+    pub dialect: &'static Dialect,
 }
 
 /// Where a request is answered.
@@ -95,12 +98,16 @@ pub fn route(
         Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
         request @ (Request::ListRuns(_)
         | Request::SubmitJob(_)
+        | Request::ImportJob(_)
         | Request::ListQueue(_)
         | Request::RemoveJob(_)
         | Request::ShowJob(_)
         | Request::GetCrontab(_)
+        | Request::EndEdit(_)
         | Request::PutCrontab(_)
-        | Request::RemoveCrontab(_)) => {
+        | Request::RemoveCrontab(_)
+        | Request::ListVersions(_)
+        | Request::UndoCrontab(_)) => {
             Route::Disk(Box::new(Command::Ask { client, caller, request, now }))
         }
     }
@@ -131,7 +138,7 @@ fn describe(interface: &str) -> Result<reply::Description, Fault> {
 }
 
 fn status(caller: &Caller, known: &Known<'_>) -> reply::Status {
-    let Known { scheduler, state, paths } = known;
+    let Known { scheduler, state, paths, .. } = known;
     let is_told = |source: &Source| {
         access::is_master(caller)
             || user_of(&source.0, paths).is_none_or(|user| user == caller.name)
@@ -150,6 +157,7 @@ fn status(caller: &Caller, known: &Known<'_>) -> reply::Status {
         runs_started: state.runs_started,
         runs_missed: state.runs_missed,
         rows_dropped: state.rows_dropped,
+        dialect: known.dialect.name.to_owned(),
         problems,
     }
 }

@@ -1,9 +1,9 @@
-//! Requests that need the store or the spool, answered for the clerk: who may, what is read, what is said. Writes to
-//! the store are made in the clerk's transaction.
+//! Requests that need the store, answered for the clerk: who may, what is read, what is said. Writes to the store are
+//! made in the clerk's transaction. What is asked about crontabs is answered by `crontabs`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
@@ -12,19 +12,15 @@ use crate::daemon::control::{encode, visible_owner};
 use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::Source;
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{ListRuns, Request};
-use crate::spool::install;
-use crate::spool::jobs::{self, Machine, Zones, of_crontab};
+use crate::protocol::request::{ImportJob, ListRuns, Request};
 use crate::store::error::Error;
 use crate::store::queue::{self, Removed, State};
 use crate::store::runs::{Filter, Past};
 use crate::store::{Change, Store};
-use crate::syntax::diagnostic::Severity;
 
 /// No more than this of the last line that a run printed is told.
 const LONGEST_LINE: usize = 1024;
@@ -34,12 +30,21 @@ const MOST_RUNS: u32 = 10_000;
 
 /// Whether a request writes to the store, and so belongs into a transaction.
 pub fn is_write(request: &Request) -> bool {
-    matches!(request, Request::SubmitJob(_) | Request::RemoveJob(_))
+    matches!(request, Request::SubmitJob(_) | Request::ImportJob(_) | Request::RemoveJob(_))
 }
 
 /// Whether a request is about the crontabs of users.
 pub fn is_about_a_crontab(request: &Request) -> bool {
-    matches!(request, Request::GetCrontab(_) | Request::PutCrontab(_) | Request::RemoveCrontab(_))
+    changes_a_crontab(request)
+        || matches!(
+            request,
+            Request::GetCrontab(_) | Request::EndEdit(_) | Request::ListVersions(_)
+        )
+}
+
+/// Whether a request may change one of them.
+pub fn changes_a_crontab(request: &Request) -> bool {
+    matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_) | Request::UndoCrontab(_))
 }
 
 /// What a ratd of one file says to that: the system's spool is not its own.
@@ -62,6 +67,7 @@ pub fn write(
     }
     match request {
         Request::SubmitJob(request) => submit(change, caller, &request.job, now),
+        Request::ImportJob(request) => import(change, caller, request, now),
         Request::RemoveJob(request) => remove(change, caller, request.number),
         _ => Ok(refused(Fault::MethodNotFound { method: String::new() })),
     }
@@ -85,6 +91,36 @@ fn submit(
     Ok(encode(Ok(reply::Submitted { number })))
 }
 
+/// Whose a job is says the one who hands it in: that must be somebody who could run it as that user anyway.
+fn import(
+    change: &Change,
+    caller: &Caller,
+    request: &ImportJob,
+    now: Timestamp,
+) -> Result<Vec<u8>, Error> {
+    if !access::is_master(caller) {
+        let message = "only root may import jobs".to_owned();
+        return Ok(refused(Fault::NotPermitted { message }));
+    }
+    if let Err(message) = request.job.check_size() {
+        return Ok(refused(Fault::Unavailable { message }));
+    }
+    let uid = Uid::from_raw(request.uid);
+    let owner = match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        Ok(None) => {
+            let message = format!("uid {uid} has no passwd entry, so nobody could run this job");
+            return Ok(refused(Fault::NotFound { message }));
+        }
+        Err(error) => {
+            let message = format!("cannot look up uid {uid}: {error}");
+            return Ok(refused(Fault::Unavailable { message }));
+        }
+    };
+    let (number, new) = change.import(&request.source, uid, &owner, now, &request.job)?;
+    Ok(encode(Ok(reply::Imported { number, new })))
+}
+
 fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Error> {
     let message = || format!("Cannot find jobid {number}");
     Ok(match change.remove(number, effective(caller))? {
@@ -102,7 +138,7 @@ fn effective(caller: &Caller) -> Uid {
     if access::is_master(caller) { Uid::from_raw(0) } else { caller.uid }
 }
 
-/// Carries out a request that only reads the store, or works on the spool.
+/// Carries out a request that only reads the store.
 pub fn answer(
     store: Result<&Store, String>,
     caller: &Caller,
@@ -114,13 +150,6 @@ pub fn answer(
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
-        Request::GetCrontab(request) => encode(get_crontab(caller, request.user.as_deref(), paths)),
-        Request::PutCrontab(request) => {
-            encode(put_crontab(caller, request.user.as_deref(), &request.text, mode))
-        }
-        Request::RemoveCrontab(request) => {
-            encode(remove_crontab(caller, request.user.as_deref(), paths))
-        }
         _ => refused(Fault::MethodNotFound { method: String::new() }),
     }
 }
@@ -209,93 +238,16 @@ fn show(
 ) -> Result<reply::Shown, Fault> {
     permitted(Tool::At, caller, paths)?;
     match usable(opened(store)?.show(number))? {
-        Some((queued, job)) if access::owns(caller, queued.uid) => Ok(reply::Shown { job }),
-        Some(_) | None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
+        Some((queued, job)) if access::owns(caller, queued.uid) => {
+            Ok(reply::Shown { uid: queued.uid.as_raw(), owner: queued.owner, job })
+        }
+        Some(_) => Err(Fault::NotPermitted { message: format!("{number}: Not owner") }),
+        None => Err(Fault::NotFound { message: format!("Cannot find jobid {number}") }),
     }
 }
 
 fn permitted(tool: Tool, caller: &Caller, paths: &Paths) -> Result<(), Fault> {
     access::check(tool, caller, paths).map_err(|message| Fault::NotPermitted { message })
-}
-
-/// Whose crontab is meant; another user's is for root alone.
-fn owner(caller: &Caller, named: Option<&str>, paths: &Paths) -> Result<User, Fault> {
-    permitted(Tool::Crontab, caller, paths)?;
-    let Some(name) = named.filter(|name| *name != caller.name) else {
-        let message =
-            format!("uid {} has no passwd entry, so it cannot have a crontab", caller.uid);
-        return caller.user.clone().ok_or(Fault::NotPermitted { message });
-    };
-    if !access::is_master(caller) {
-        return Err(Fault::NotPermitted { message: "must be privileged to use -u".to_owned() });
-    }
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok(user),
-        Ok(None) => Err(Fault::NotFound { message: format!("no such user: {name}") }),
-        Err(error) => {
-            Err(Fault::Unavailable { message: format!("cannot look up {name}: {error}") })
-        }
-    }
-}
-
-fn get_crontab(
-    caller: &Caller,
-    named: Option<&str>,
-    paths: &Paths,
-) -> Result<reply::Crontab, Fault> {
-    let user = owner(caller, named, paths)?;
-    match install::read(paths, &user).map_err(failed)? {
-        Some(text) => Ok(reply::Crontab { text: Text(text) }),
-        None => Err(Fault::NoCrontab { user: user.name }),
-    }
-}
-
-fn put_crontab(
-    caller: &Caller,
-    named: Option<&str>,
-    text: &Text,
-    mode: &Mode,
-) -> Result<reply::Done, Fault> {
-    let user = owner(caller, named, &mode.paths)?;
-    check(&user, text, mode)?;
-    install::install(&mode.paths, &user, &text.0).map_err(failed)?;
-    Ok(reply::Done {})
-}
-
-/// Whether the crontab can be read as it is meant: one line that is not used may be the one that matters.
-fn check(user: &User, text: &Text, mode: &Mode) -> Result<(), Fault> {
-    install::check_length(user, &text.0).map_err(failed)?;
-    let source = Source(PathBuf::from("crontab"));
-    let (machine, mut zones) = (Machine::of(&mode.paths), Zones::new(&mode.paths.root));
-    let (_, said) = of_crontab(
-        &text.0,
-        &source,
-        jobs::Owner::All(&user.name),
-        mode.dialect,
-        &machine,
-        &mut zones,
-    );
-    match said.iter().find(|said| said.severity == Severity::Error) {
-        Some(error) => Err(Fault::InvalidParameter { parameter: error.in_a_line("crontab") }),
-        None => Ok(()),
-    }
-}
-
-fn remove_crontab(
-    caller: &Caller,
-    named: Option<&str>,
-    paths: &Paths,
-) -> Result<reply::Done, Fault> {
-    let user = owner(caller, named, paths)?;
-    if install::remove(paths, &user).map_err(failed)? {
-        Ok(reply::Done {})
-    } else {
-        Err(Fault::NoCrontab { user: user.name })
-    }
-}
-
-fn failed(error: std::io::Error) -> Fault {
-    Fault::Unavailable { message: error.to_string() }
 }
 
 /// How each of these jobs ended last, put into the reply.

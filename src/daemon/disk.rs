@@ -64,6 +64,8 @@ pub enum Answer {
     Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
     /// A crontab could not be read; its jobs stay.
     Kept { source: Source, problems: Vec<String> },
+    /// A file in a directory of crontabs is none by its name.
+    Skipped { source: Source, problem: String },
     /// A crontab is gone.
     Gone { source: Source, problems: Vec<String> },
     /// Everything was read once.

@@ -5,6 +5,7 @@ pub mod clerk;
 pub mod connections;
 pub mod control;
 pub mod crash;
+pub mod crontabs;
 pub mod daemonize;
 pub mod desk;
 pub mod disk;

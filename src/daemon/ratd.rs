@@ -292,8 +292,15 @@ impl Ratd {
                     }
                     self.state.problems.insert(source, problems);
                 }
+                Answer::Skipped { source, problem } => {
+                    say::skipped(&mut self.syslog, &problem);
+                    self.state.problems.insert(source, vec![problem]);
+                }
                 Answer::Gone { source, problems } => {
-                    say::gone(&mut self.syslog, &source, &problems);
+                    // A link that is not to be followed is tried at every look, and complained of once.
+                    if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
+                        say::gone(&mut self.syslog, &source, &problems);
+                    }
                     self.state.problems.remove(&source);
                     if !problems.is_empty() {
                         self.state.problems.insert(source.clone(), problems);
@@ -410,6 +417,7 @@ impl Ratd {
             scheduler: &self.scheduler,
             state: &self.state,
             paths: &self.mode.paths,
+            dialect: self.mode.dialect,
         };
         match control::route(now.wall, client, caller, request, &known) {
             control::Route::Reply(reply) => Some(reply),

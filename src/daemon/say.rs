@@ -39,6 +39,12 @@ pub fn gone(syslog: &mut Syslog, source: &Source, problems: &[String]) {
     complain(syslog, problems);
 }
 
+/// A file in a directory of crontabs is not read.
+pub fn skipped(syslog: &mut Syslog, problem: &str) {
+    syslog.cron(Weight::Info, "CRON", "INFO", problem.as_bytes());
+    tracing::warn!("{problem}");
+}
+
 fn complain(syslog: &mut Syslog, problems: &[String]) {
     for problem in problems {
         syslog.cron(Weight::Error, "CRON", "BAD CRONTAB", problem.as_bytes());

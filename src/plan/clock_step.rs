@@ -38,10 +38,15 @@ const CORRECTION: TimeDelta = TimeDelta::minutes(2);
 /// Everything that came due in a delay up to this is started, one instant after the other.
 const SMALL_DELAY: TimeDelta = TimeDelta::minutes(6);
 
+/// A cron that knows only jobs that go by the clock looks once a minute, and back over what passed since the last
+/// time if it is an hour or less.
+const WALKED_BACK: TimeDelta = TimeDelta::minutes(59);
+
 /// The clock as the scheduler last saw it.
 ///
-/// Whether it was set back is told by what it has shown and not by how far it was stepped: a clock may be put
-/// back in many small steps, or be stepped back while nobody looked and still be ahead of all that was handled.
+/// It is set back if it is behind what it has shown when it was looked at: a clock may be stepped back while
+/// nobody looked and still be ahead of all that was handled. By how much is told by the step, or by how far it is
+/// behind: a clock may also be put back in many small steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     last: Now,
@@ -64,12 +69,15 @@ impl Clock {
         let ran = now.monotonic.saturating_sub(self.last.monotonic);
         let step = now.wall - self.last.wall - TimeDelta::from_std(ran).unwrap_or(TimeDelta::MAX);
         self.last = *now;
-        if self.reached - now.wall >= ANEW {
+        let set_back = |shown: Timestamp, limit: TimeDelta| {
+            now.wall < shown && (step <= -limit || shown - now.wall >= limit)
+        };
+        if set_back(self.reached, ANEW) {
             (self.reached, self.shown) = (now.wall, now.wall);
             return Step::Anew;
         }
         self.reached = self.reached.max(now.wall);
-        if self.shown - now.wall >= CORRECTION {
+        if set_back(self.shown, CORRECTION) {
             self.shown = now.wall;
             return Step::Back;
         }
@@ -89,12 +97,16 @@ pub enum Owed {
     ThisMinute,
 }
 
-/// What is owed after `step`, when the oldest job due has waited for `overdue`.
-pub fn owed(step: Step, overdue: TimeDelta) -> Owed {
-    let delay = match step {
+/// For how long something due may have waited after `step`, when the oldest job due has waited for `overdue`.
+pub fn delay(step: Step, overdue: TimeDelta) -> TimeDelta {
+    match step {
         Step::Forward(step) => step.max(overdue),
         Step::None | Step::Back | Step::Anew => overdue,
-    };
+    }
+}
+
+/// What is owed after a delay.
+pub fn owed(delay: TimeDelta) -> Owed {
     if delay < SMALL_DELAY {
         Owed::Everything
     } else if delay < ANEW {
@@ -102,6 +114,11 @@ pub fn owed(step: Step, overdue: TimeDelta) -> Owed {
     } else {
         Owed::ThisMinute
     }
+}
+
+/// Whether a cron that knows only jobs that go by the clock starts what came due in a delay, each job once.
+pub fn is_walked_back(delay: TimeDelta) -> bool {
+    delay <= WALKED_BACK
 }
 
 #[cfg(test)]
@@ -146,6 +163,13 @@ mod tests {
             (-4, 0, Step::Back),
             (-5, 0, Step::None),
         ]);
+    }
+
+    #[test]
+    fn a_step_back_is_as_long_as_it_is_where_it_shows_something_again() {
+        check(&[(-1, 2, Step::None), (4, 7, Step::None), (2, 9, Step::Back)]);
+        check(&[(-1, 400, Step::Anew)]);
+        check(&[(0, 400, Step::None)]);
     }
 
     #[test]

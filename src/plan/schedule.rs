@@ -52,8 +52,8 @@ pub struct Calendar {
     pub days: u32,
     /// 1 to 12.
     pub months: u16,
-    /// 0 (Sunday) to 6.
-    pub weekdays: u8,
+    /// 0 (Sunday) to 6; bit 7 * N + D is the Nth weekday D of a month, and the last one for N = `LAST`.
+    pub weekdays: u64,
     /// Which fields began with a star, and which clock counts.
     stars: u8,
 }
@@ -71,6 +71,16 @@ const LONGEST_CLOCK_CHANGE: i64 = 3 * 3600;
 
 const ALL_MONTHS: u16 = 0x1ffe;
 
+/// The weekdays of every week.
+pub const ALL_WEEKDAYS: u64 = 0x7f;
+
+/// What stands for the last weekday of a month beside the numbers 1 to 5.
+pub const LAST: u32 = 6;
+
+/// Within so many years comes every kind of year: common and leap, beginning on each weekday (as 1880 and 1920,
+/// the leap years that begin on a Thursday).
+const ALL_KINDS_OF_YEARS: u32 = 41;
+
 const MINUTES_A_DAY: i64 = 24 * 60;
 
 impl Calendar {
@@ -80,7 +90,7 @@ impl Calendar {
         hours: u32,
         days: u32,
         months: u16,
-        weekdays: u8,
+        weekdays: u64,
         stars: Stars,
     ) -> Calendar {
         let flag = |set, bit| if set { bit } else { 0 };
@@ -107,6 +117,11 @@ impl Calendar {
         Calendar { stars: self.stars | BY_THE_CLOCK, ..self }
     }
 
+    /// Whether no other jobs are known where this one comes from.
+    pub fn is_by_the_clock(&self) -> bool {
+        self.stars & BY_THE_CLOCK != 0
+    }
+
     /// The same times, by what the clock of its zone shows when that changes, as cronie's `CRON_TZ`; when the
     /// machine's clock is set, it still names its times.
     pub fn by_its_zone(self) -> Calendar {
@@ -126,21 +141,7 @@ impl Calendar {
 
     /// Whether no civil minute of any year is selected: an empty set, or days that its months do not have.
     pub fn is_never_due(&self) -> bool {
-        let day_exists = |month: u32| {
-            // 29 February falls on every weekday in the course of 400 years, so only the length counts.
-            let length = month_length(2000, month);
-            let days = self.days & 1 << length | (self.days & ((1 << length) - 1));
-            self.months >> month & 1 == 1 && days != 0
-        };
-        let weekdays = self.weekdays & 0x7f != 0;
-        let days = (1..=12).any(day_exists);
-        let months = self.months & ALL_MONTHS != 0;
-        let dates = if self.days_are_alternatives() {
-            weekdays && months || days
-        } else {
-            weekdays && days
-        };
-        !dates || self.minutes & ((1 << 60) - 1) == 0 || self.hours & 0xff_ffff == 0
+        self.next_minute(0).is_none()
     }
 
     /// The first due instant after `after` in `zone`.
@@ -184,11 +185,11 @@ impl Calendar {
 
     /// The first matching day from `from` on, both in days since 1970.
     ///
-    /// One step a selected month, and the calendar repeats after 400 years: what is not found by then never
-    /// comes.
+    /// One step a selected month, until every kind of year has been seen: what is not found by then never comes.
     #[inline]
     fn next_day(&self, from: i64) -> Option<i64> {
-        if self.days | 1 == u32::MAX && self.months & ALL_MONTHS == ALL_MONTHS {
+        let every_week = self.weekdays <= ALL_WEEKDAYS;
+        if self.days | 1 == u32::MAX && self.months & ALL_MONTHS == ALL_MONTHS && every_week {
             return self.next_weekday(from);
         }
         let (mut year, mut month, day) = civil_date(from);
@@ -199,7 +200,7 @@ impl Calendar {
                 return Some(from + i64::from(matching.trailing_zeros()));
             }
         }
-        for _ in 0..=400 * self.months.count_ones() {
+        for _ in 0..=ALL_KINDS_OF_YEARS * self.months.count_ones() {
             let later = (self.months & ALL_MONTHS) >> (month + 1);
             if later != 0 {
                 month += 1 + later.trailing_zeros();
@@ -224,8 +225,7 @@ impl Calendar {
 
     /// The first matching day where every date is selected, so that only the week counts.
     fn next_weekday(&self, from: i64) -> Option<i64> {
-        let week = if self.days_are_alternatives() { 0x7f } else { self.weekdays & 0x7f };
-        let week = u32::from(week);
+        let week = if self.days_are_alternatives() { ALL_WEEKDAYS } else { self.weekdays };
         let from_today = (week | week << 7) >> weekday(from);
         (from_today != 0).then(|| from + i64::from(from_today.trailing_zeros()))
     }
@@ -242,11 +242,25 @@ impl Calendar {
         let whole = (((1u64 << length) - 1) << 1) as u32;
         let last = (self.days & 1) << length;
         let days = (self.days & !1) | last;
-        let weekday_of_first = weekday(first);
-        let week = u64::from(self.weekdays & 0x7f);
+        let first = weekday(first);
+        let week = self.weekdays & ALL_WEEKDAYS;
         let weeks = week | week << 7 | week << 14 | week << 21 | week << 28 | week << 35;
-        let weekdays = ((weeks >> weekday_of_first) << 1) as u32;
+        let mut weekdays = ((weeks >> first) << 1) as u32;
+        if self.weekdays > ALL_WEEKDAYS {
+            weekdays |= self.weekdays_by_number(first, length);
+        }
         whole & if self.days_are_alternatives() { days | weekdays } else { days & weekdays }
+    }
+
+    /// The days that are the Nth or the last of their weekday in a month that begins on weekday `first`. The
+    /// Nth are found in the Nth seven days of the month, the last ones in its last seven.
+    fn weekdays_by_number(&self, first: u32, length: u32) -> u32 {
+        let seven = |nth: u32, first: u32| {
+            let week = self.weekdays >> (7 * nth) & ALL_WEEKDAYS;
+            ((week | week << 7) >> first & ALL_WEEKDAYS) as u32
+        };
+        let last = seven(LAST, (first + length) % 7) << (length - 6);
+        (1..LAST).fold(last, |days, nth| days | seven(nth, first) << (7 * nth - 6))
     }
 }
 
@@ -443,7 +457,12 @@ fn month_length(year: i64, month: u32) -> u32 {
 pub fn selects(calendar: &Calendar, reading: NaiveDateTime) -> bool {
     let last_day = reading.day() == month_length(i64::from(reading.year()), reading.month());
     let day = calendar.days >> reading.day() & 1 == 1 || (last_day && calendar.days & 1 == 1);
-    let weekday = calendar.weekdays >> reading.weekday().num_days_from_sunday() & 1 == 1;
+    let is_last = reading.day() + 7 > month_length(i64::from(reading.year()), reading.month());
+    let has = |nth| {
+        let bit = 7 * nth + reading.weekday().num_days_from_sunday();
+        calendar.weekdays >> bit & 1 == 1
+    };
+    let weekday = has(0) || has(reading.day().div_ceil(7)) || (is_last && has(LAST));
     calendar.minutes >> reading.minute() & 1 == 1
         && calendar.hours >> reading.hour() & 1 == 1
         && calendar.months >> reading.month() & 1 == 1

@@ -1,14 +1,14 @@
 //! Which run starts now. Told what happened and what time it is, answers with actions; does nothing itself.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::catch_up;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::clock_step::{Clock, Now, Owed, Step, owed};
+use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
@@ -77,17 +77,29 @@ pub struct Scheduler {
     clock: Clock,
     tables: Vec<Table>,
     table_of: HashMap<Source, usize>,
-    turns: BinaryHeap<Reverse<Turn>>,
+    /// When each table has a job due next, so that nothing is looked at that is not due.
+    turns: BTreeSet<(i64, usize)>,
+    /// Where the period jobs are.
+    periods: HashMap<JobId, (usize, usize)>,
     queue: Queue,
-    running: BTreeMap<RunId, Running>,
+    running: HashMap<RunId, Running>,
+    /// How many runs of a job go on.
+    runs: HashMap<JobId, u32>,
     next_run: u64,
     ready: bool,
 }
 
-/// The jobs of one file.
+/// The jobs of one file, and when they are due.
 #[derive(Debug, Default)]
 struct Table {
     jobs: Vec<Arc<Job>>,
+    turns: BinaryHeap<Reverse<Turn>>,
+}
+
+impl Table {
+    fn next(&self) -> Option<i64> {
+        self.turns.peek().map(|Reverse(turn)| turn.at)
+    }
 }
 
 /// When a job is due next. In a minute files go in the order they were first read in, lines in theirs.
@@ -97,6 +109,12 @@ struct Turn {
     table: usize,
     line: usize,
     times: u32,
+}
+
+impl Turn {
+    fn new(table: usize, line: usize, due: Due) -> Turn {
+        Turn { at: due.at.timestamp(), table, line, times: due.times }
+    }
 }
 
 #[derive(Debug)]
@@ -116,18 +134,22 @@ struct Running {
 impl Scheduler {
     /// A scheduler without jobs.
     pub fn new(now: &Now, memory: Memory) -> Scheduler {
-        let running =
-            |(run, started): (Run, Timestamp)| (run.id, Running { job: run.job, started });
-        Scheduler {
+        let mut scheduler = Scheduler {
             clock: Clock::new(now),
             tables: Vec::new(),
             table_of: HashMap::new(),
-            turns: BinaryHeap::new(),
+            turns: BTreeSet::new(),
+            periods: HashMap::new(),
             queue: Queue::Due(None),
-            running: memory.running.into_iter().map(running).collect(),
+            running: HashMap::new(),
+            runs: HashMap::new(),
             next_run: memory.next_run,
             ready: false,
+        };
+        for (run, started) in memory.running {
+            scheduler.note_start(run.id, run.job, started);
         }
+        scheduler
     }
 
     /// What to do about `event`, and about everything else that is due by now.
@@ -143,9 +165,7 @@ impl Scheduler {
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
             Event::Queued { next } => self.expect_queue(next),
             Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
-            Event::Adopted { run, at } => {
-                self.running.insert(run.id, Running { job: run.job, started: at });
-            }
+            Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
         }
         self.claim(now.wall, &mut actions);
@@ -154,7 +174,7 @@ impl Scheduler {
 
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let job = self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0));
+        let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
         let queue = match self.queue {
             Queue::Due(next) => next,
             Queue::Claiming => None,
@@ -164,14 +184,12 @@ impl Scheduler {
 
     /// Every job and when it is due next, in no particular order of time.
     pub fn jobs(&self) -> Vec<(Arc<Job>, Option<Timestamp>)> {
-        let mut due = HashMap::new();
-        for Reverse(turn) in &self.turns {
-            due.insert((turn.table, turn.line), DateTime::from_timestamp(turn.at, 0));
-        }
-        let mut jobs = Vec::new();
-        for (table, lines) in self.tables.iter().enumerate() {
-            for (line, job) in lines.jobs.iter().enumerate() {
-                jobs.push((job.clone(), due.get(&(table, line)).copied().flatten()));
+        let mut jobs = Vec::with_capacity(self.count());
+        for table in &self.tables {
+            let first = jobs.len();
+            jobs.extend(table.jobs.iter().map(|job| (job.clone(), None)));
+            for Reverse(turn) in &table.turns {
+                jobs[first + turn.line].1 = DateTime::from_timestamp(turn.at, 0);
             }
         }
         jobs
@@ -190,8 +208,8 @@ impl Scheduler {
         wanted: impl Fn(&Job) -> bool,
     ) -> Vec<(Arc<Job>, Timestamp)> {
         let job = |turn: &Turn| &self.tables[turn.table].jobs[turn.line];
-        let mut turns: BinaryHeap<_> =
-            self.turns.iter().filter(|turn| wanted(job(&turn.0))).copied().collect();
+        let turns = self.tables.iter().flat_map(|table| &table.turns);
+        let mut turns: BinaryHeap<_> = turns.filter(|turn| wanted(job(&turn.0))).copied().collect();
         let mut runs = Vec::new();
         while let Some(Reverse(turn)) = turns.pop() {
             let Some(at) = DateTime::from_timestamp(turn.at, 0).filter(|at| *at < until) else {
@@ -218,29 +236,37 @@ impl Scheduler {
             Step::Back => self.plan_again(now.wall, goes_by_the_clock),
             Step::None | Step::Forward(_) => {}
         }
-        let Some(oldest) =
-            self.turns.peek().and_then(|Reverse(turn)| DateTime::from_timestamp(turn.at, 0))
+        let Some(oldest) = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0))
         else {
             return;
         };
-        let owed = owed(step, now.wall - oldest);
-        while let Some(Reverse(turn)) =
-            self.turns.peek().copied().filter(|turn| turn.0.at <= now.wall.timestamp())
+        let delay = delay(step, now.wall - oldest);
+        while let Some((at, table)) =
+            self.turns.first().copied().filter(|(at, _)| *at <= now.wall.timestamp())
         {
-            self.turns.pop();
-            self.take_turn(now.wall, turn, owed, actions);
+            let turn = self.tables[table].turns.pop();
+            self.note_next(table, Some(at));
+            if let Some(Reverse(turn)) = turn {
+                self.take_turn(now.wall, turn, delay, actions);
+            }
         }
     }
 
     /// Starts what is due at one instant of one job, or passes over it and what else is not owed.
-    fn take_turn(&mut self, now: Timestamp, turn: Turn, owed: Owed, actions: &mut Vec<Action>) {
+    fn take_turn(
+        &mut self,
+        now: Timestamp,
+        turn: Turn,
+        delay: TimeDelta,
+        actions: &mut Vec<Action>,
+    ) {
         let job = self.tables[turn.table].jobs[turn.line].clone();
         let Some(at) = DateTime::from_timestamp(turn.at, 0) else { return };
         if let Some(opening) = outside_hours(&job, now) {
             self.push(turn.table, turn.line, Some(Due { at: opening, times: 1 }));
             return;
         }
-        let resume = owed_from(&job.schedule, owed, now);
+        let resume = owed_from(&job.schedule, delay, now);
         if at >= resume {
             let trigger = match job.schedule {
                 Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
@@ -249,7 +275,8 @@ impl Scheduler {
             for _ in 0..turn.times {
                 self.start(now, &job, at, trigger, actions);
             }
-            self.push(turn.table, turn.line, next_after(&job, at));
+            let done = if is_walked(&job.schedule) { at.max(now) } else { at };
+            self.push(turn.table, turn.line, next_after(&job, done));
             return;
         }
         let (times, next) = pass_over(&job, Due { at, times: turn.times }, resume);
@@ -278,7 +305,7 @@ impl Scheduler {
             due,
             trigger,
         };
-        self.running.insert(id, Running { job: job.id.clone(), started: now });
+        self.note_start(id, job.id.clone(), now);
         actions.push(Action::Start { run, recipe: job.recipe.clone() });
     }
 
@@ -290,28 +317,59 @@ impl Scheduler {
     }
 
     fn push(&mut self, table: usize, line: usize, due: Option<Due>) {
-        let turn =
-            |due: Due| Reverse(Turn { at: due.at.timestamp(), table, line, times: due.times });
-        self.turns.extend(due.map(turn));
+        let before = self.tables[table].next();
+        self.tables[table].turns.extend(due.map(|due| Reverse(Turn::new(table, line, due))));
+        self.note_next(table, before);
+    }
+
+    /// Takes note of when a table has a job due next, which was `before`.
+    fn note_next(&mut self, table: usize, before: Option<i64>) {
+        let next = self.tables[table].next();
+        if next == before {
+            return;
+        }
+        if let Some(before) = before {
+            self.turns.remove(&(before, table));
+        }
+        self.turns.extend(next.map(|next| (next, table)));
+    }
+
+    fn note_start(&mut self, run: RunId, job: JobId, started: Timestamp) {
+        *self.runs.entry(job.clone()).or_default() += 1;
+        if let Some(same) = self.running.insert(run, Running { job, started }) {
+            self.note_end(&same.job);
+        }
+    }
+
+    fn note_end(&mut self, job: &JobId) {
+        let left = self.runs.get_mut(job).map(|runs| {
+            *runs -= 1;
+            *runs
+        });
+        if left == Some(0) {
+            self.runs.remove(job);
+        }
     }
 
     fn load(&mut self, now: Timestamp, source: Source, jobs: Vec<Arc<Job>>) {
-        let table = match self.table_of.get(&source) {
-            Some(table) => {
-                let table = *table;
-                self.turns.retain(|turn| turn.0.table != table);
-                table
-            }
-            None => {
-                self.tables.push(Table::default());
-                self.table_of.insert(source, self.tables.len() - 1);
-                self.tables.len() - 1
-            }
-        };
-        for (line, job) in jobs.iter().enumerate() {
-            self.push(table, line, self.first_due(now, job));
+        let table = *self.table_of.entry(source).or_insert(self.tables.len());
+        if table == self.tables.len() {
+            self.tables.push(Table::default());
         }
-        self.tables[table].jobs = jobs;
+        let before = self.tables[table].next();
+        for job in self.tables[table].jobs.iter().filter(|job| is_period(job)) {
+            if self.periods.get(&job.id).is_some_and(|(place, _)| *place == table) {
+                self.periods.remove(&job.id);
+            }
+        }
+        let periods = jobs.iter().zip(0..).filter(|(job, _)| is_period(job));
+        self.periods.extend(periods.map(|(job, line)| (job.id.clone(), (table, line))));
+        let turns = jobs.iter().zip(0..).filter_map(|(job, line)| {
+            self.first_due(now, job).map(|due| Reverse(Turn::new(table, line, due)))
+        });
+        let turns = turns.collect();
+        self.tables[table] = Table { jobs, turns };
+        self.note_next(table, before);
     }
 
     /// When a job is due that has just been read, or whose clock has just been set.
@@ -327,23 +385,21 @@ impl Scheduler {
     }
 
     fn is_running(&self, job: &JobId) -> bool {
-        self.running.values().any(|running| running.job == *job)
+        self.runs.contains_key(job)
     }
 
     /// Plans those jobs again from what the clock says now.
     fn plan_again(&mut self, now: Timestamp, affected: impl Fn(&Schedule) -> bool) {
-        let tables = &self.tables;
-        self.turns.retain(|turn| !affected(&tables[turn.0.table].jobs[turn.0.line].schedule));
-        let mut turns = Vec::new();
-        for (table, lines) in self.tables.iter().enumerate() {
-            for (line, job) in lines.jobs.iter().enumerate() {
-                if affected(&job.schedule) {
-                    turns.push((table, line, self.first_due(now, job)));
-                }
-            }
-        }
-        for (table, line, due) in turns {
-            self.push(table, line, due);
+        for table in 0..self.tables.len() {
+            let Table { jobs, turns } = &self.tables[table];
+            let before = self.tables[table].next();
+            let kept = turns.iter().copied().filter(|turn| !affected(&jobs[turn.0.line].schedule));
+            let again = jobs.iter().zip(0..).filter(|(job, _)| affected(&job.schedule));
+            let planned = again.filter_map(|(job, line)| {
+                self.first_due(now, job).map(|due| Reverse(Turn::new(table, line, due)))
+            });
+            self.tables[table].turns = kept.chain(planned).collect();
+            self.note_next(table, before);
         }
     }
 
@@ -389,14 +445,16 @@ impl Scheduler {
     ) {
         self.queue = Queue::Due(next);
         for (run, recipe) in runs {
-            self.running.insert(run.id, Running { job: run.job.clone(), started: now });
+            self.note_start(run.id, run.job.clone(), now);
             actions.push(Action::Start { run, recipe });
         }
     }
 
     fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
         let Some(ended) = self.running.remove(&run) else { return };
-        let Some((table, line, job)) = self.period_job(&ended.job) else { return };
+        self.note_end(&ended.job);
+        let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
+        let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
             let again = now + TRY_AGAIN;
@@ -412,15 +470,10 @@ impl Scheduler {
         self.push(table, line, self.first_due(now, &done));
         actions.push(Action::Stamp { job: done, date });
     }
+}
 
-    fn period_job(&self, id: &JobId) -> Option<(usize, usize, Arc<Job>)> {
-        self.tables.iter().enumerate().find_map(|(table, lines)| {
-            let is_it =
-                |job: &&Arc<Job>| matches!(job.schedule, Schedule::Every(_)) && job.id == *id;
-            let line = lines.jobs.iter().position(|job| is_it(&job))?;
-            Some((table, line, lines.jobs[line].clone()))
-        })
-    }
+fn is_period(job: &Job) -> bool {
+    matches!(job.schedule, Schedule::Every(_))
 }
 
 /// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
@@ -442,6 +495,11 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
     }
 }
 
+/// Whether what came due in a delay is started once, and after a long one not at all, as by busybox's cron.
+fn is_walked(schedule: &Schedule) -> bool {
+    matches!(schedule, Schedule::Calendar(calendar) if calendar.is_by_the_clock())
+}
+
 /// The next opening of a period job's hours, if they do not contain `now`.
 fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
     let Schedule::Every(every) = &job.schedule else { return None };
@@ -454,12 +512,19 @@ fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// From which due instant on a job is started although it is late.
-fn owed_from(schedule: &Schedule, owed: Owed, now: Timestamp) -> Timestamp {
+fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp {
     let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
     let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
-    match (schedule, owed) {
+    match (schedule, owed(delay)) {
         (Schedule::Every(_) | Schedule::Reboot, _) => Timestamp::MIN_UTC,
         (Schedule::Seconds(_), _) => now - SECONDS_LATE,
+        (Schedule::Calendar(_), _) if is_walked(schedule) => {
+            if is_walked_back(delay) {
+                Timestamp::MIN_UTC
+            } else {
+                this_minute + TimeDelta::minutes(1)
+            }
+        }
         (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
         (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
             Timestamp::MIN_UTC

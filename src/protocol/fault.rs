@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What is said to a caller who is not in at.allow, or is in at.deny.
+pub const NOT_ALLOWED: &str = "You do not have permission to use at.";
+
 /// An error reply. The first three are varlink's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
@@ -43,6 +46,12 @@ pub enum Fault {
         /// The user.
         user: String,
     },
+    /// Nothing would take the place of a crontab.
+    #[serde(rename = "org.rat.scheduler1.EmptyCrontab")]
+    EmptyCrontab {
+        /// The user.
+        user: String,
+    },
     /// ratd cannot keep what it was given.
     #[serde(rename = "org.rat.scheduler1.Unavailable")]
     Unavailable {
@@ -64,6 +73,10 @@ impl std::fmt::Display for Fault {
                 write!(f, "ratd does not understand this: {parameter}")
             }
             Fault::NoCrontab { user } => write!(f, "no crontab for {user}"),
+            Fault::EmptyCrontab { user } => write!(
+                f,
+                "nothing came in, and {user} has a crontab; remove it with -r, or say --allow-empty"
+            ),
             Fault::NotPermitted { message }
             | Fault::NotFound { message }
             | Fault::Unavailable { message } => f.write_str(message),

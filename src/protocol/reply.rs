@@ -60,6 +60,9 @@ pub struct Status {
     pub runs_missed: u64,
     /// History rows that were dropped since the disk did not keep up.
     pub rows_dropped: u64,
+    /// The dialect that the crontabs are read in.
+    #[serde(default)]
+    pub dialect: String,
     /// What is wrong with the crontabs, a line each.
     pub problems: Vec<String>,
 }
@@ -214,6 +217,15 @@ pub struct Submitted {
     pub number: u64,
 }
 
+/// An at-job of another queue is in this one, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its number here.
+    pub number: u64,
+    /// Whether it was not here before.
+    pub new: bool,
+}
+
 /// The at queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
@@ -246,6 +258,10 @@ pub struct Removed {
 /// An at-job, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// Its owner.
+    pub uid: u32,
+    /// The owner's name when it was queued.
+    pub owner: String,
     /// As it was submitted.
     pub job: Submission,
 }
@@ -255,6 +271,39 @@ pub struct Shown {
 pub struct Crontab {
     /// As it was installed.
     pub text: Text,
+}
+
+/// What a crontab was before its last changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Versions {
+    /// The newest first.
+    pub versions: Vec<Version>,
+}
+
+/// What a crontab was until a change, and what the change did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// Its number, which stays.
+    pub number: u64,
+    /// When it was changed.
+    pub until: Timestamp,
+    /// How many bytes it had; null if there was no crontab.
+    pub bytes: Option<u64>,
+    /// So many entries were new then.
+    pub added: u32,
+    /// So many were gone.
+    pub removed: u32,
+    /// So many had another schedule or command.
+    pub changed: u32,
+}
+
+/// What was brought back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The number of the version.
+    pub number: u64,
+    /// The crontab as it is now; null if there is none.
+    pub text: Option<Text>,
 }
 
 #[derive(Serialize)]

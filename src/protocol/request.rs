@@ -112,6 +112,15 @@ methods! {
         /// The job.
         job: Submission,
     } => reply::Submitted;
+    /// Queue an at-job of another at's queue, for its owner.
+    "org.rat.scheduler1" ImportJob {
+        /// What tells it from all others there; the same is taken once.
+        source: String,
+        /// Its owner.
+        uid: u32,
+        /// The job.
+        job: Submission,
+    } => reply::Imported;
     /// The at queue.
     "org.rat.scheduler1" ListQueue {} => reply::Queue;
     /// Remove an at-job.
@@ -129,7 +138,16 @@ methods! {
         /// The user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
+        /// It is going to be edited, which is what the log says then.
+        #[serde(default)]
+        edit: bool,
     } => reply::Crontab;
+    /// Tell that an edit is over, for the log.
+    "org.rat.scheduler1" EndEdit {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    } => reply::Done;
     /// Install a user's crontab.
     "org.rat.scheduler1" PutCrontab {
         /// The user.
@@ -137,6 +155,9 @@ methods! {
         user: Option<String>,
         /// The crontab.
         text: Text,
+        /// Nothing may take the place of something.
+        #[serde(default)]
+        allow_empty: bool,
     } => reply::Done;
     /// Remove a user's crontab.
     "org.rat.scheduler1" RemoveCrontab {
@@ -144,6 +165,21 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
     } => reply::Done;
+    /// What a user's crontab was before its last changes.
+    "org.rat.scheduler1" ListVersions {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    } => reply::Versions;
+    /// Bring back what a user's crontab was.
+    "org.rat.scheduler1" UndoCrontab {
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// The number of the version; without it the newest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u64>,
+    } => reply::Undone;
 }
 
 /// Reads a call.

@@ -12,8 +12,9 @@ use crate::plan::submission::{self, Submission};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
-    GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ListJobs, ListNext, ListQueue,
-    ListRuns, Method, PutCrontab, Reload, RemoveCrontab, RemoveJob, Request, ShowJob, SubmitJob,
+    EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
+    ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
+    RemoveJob, Request, ShowJob, SubmitJob, UndoCrontab,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -238,6 +239,7 @@ fn status() -> reply::Status {
         runs_started: 1,
         runs_missed: 1,
         rows_dropped: 1,
+        dialect: word(),
         problems: vec![word()],
     }
 }
@@ -289,6 +291,10 @@ fn queued() -> reply::Queued {
     reply::Queued { number: 1, due: at(), queue: "a".to_owned(), owner: word(), running: true }
 }
 
+fn version() -> reply::Version {
+    reply::Version { number: 1, until: at(), bytes: Some(1), added: 1, removed: 1, changed: 1 }
+}
+
 fn info() -> reply::Info {
     reply::Info {
         vendor: word(),
@@ -324,12 +330,22 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(list_next, reply::Next { runs: vec![coming()] }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
+        sample(
+            ImportJob { source: word(), uid: 1, job: submission() },
+            reply::Imported { number: 1, new: true },
+        ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
         sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
-        sample(ShowJob { number: 1 }, reply::Shown { job: submission() }),
-        sample(GetCrontab { user: some() }, reply::Crontab { text: text() }),
-        sample(PutCrontab { user: some(), text: text() }, reply::Done {}),
+        sample(GetCrontab { user: some(), edit: true }, reply::Crontab { text: text() }),
+        sample(EndEdit { user: some() }, reply::Done {}),
+        sample(PutCrontab { user: some(), text: text(), allow_empty: true }, reply::Done {}),
+        sample(ShowJob { number: 1 }, reply::Shown { uid: 1, owner: word(), job: submission() }),
         sample(RemoveCrontab { user: some() }, reply::Done {}),
+        sample(ListVersions { user: some() }, reply::Versions { versions: vec![version()] }),
+        sample(
+            UndoCrontab { user: some(), number: Some(1) },
+            reply::Undone { number: 1, text: Some(text()) },
+        ),
     ]
 }
 
@@ -377,6 +393,7 @@ fn errors_are_as_described() {
         Fault::NotPermitted { message: word() },
         Fault::NotFound { message: word() },
         Fault::NoCrontab { user: word() },
+        Fault::EmptyCrontab { user: word() },
         Fault::Unavailable { message: word() },
     ];
     let described: usize = interfaces.values().map(|interface| interface.errors.len()).sum();

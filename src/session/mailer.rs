@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, setsid};
 
+use crate::paths::SENDMAIL;
 use crate::plan::run::Mailer;
 use crate::plan::text::Text;
 use crate::session::clock::{ends_of_children, uptime};
@@ -20,9 +21,6 @@ use crate::session::environment::{PATH, SHELL};
 use crate::session::mail::Mail;
 use crate::session::owner::Owner;
 use crate::sys::process::{self, End, Fork, Program};
-
-/// Where the system's sendmail is; the second is where it was.
-const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 /// How long a mailer that is asked to stop may go on.
 const GRACE: Duration = Duration::from_secs(2);

@@ -1,4 +1,5 @@
-//! A user's crontab put in place, read back and removed: under one lock, durable before it is told.
+//! A user's crontab put in place, read back, removed and brought back: under one lock, with what it was kept as a
+//! version, durable before it is told.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,6 +10,8 @@ use nix::unistd::{User, fchown, geteuid};
 
 use crate::paths::Paths;
 use crate::spool::file::{self, Refusal, Trust};
+use crate::spool::{USERS, header, versions};
+use crate::syntax::dialect::RAT;
 use crate::sys::lock::lock;
 
 /// The directory that crontabs are installed in: the distribution's, where it can be told.
@@ -39,31 +42,26 @@ pub fn directory(paths: &Paths) -> PathBuf {
 
 /// The crontab of a user, as it was installed. `None` if there is none.
 pub fn read(paths: &Paths, user: &User) -> io::Result<Option<Vec<u8>>> {
-    match file::read(&place(paths, user)?, &Trust::user(user)) {
-        Ok(text) => Ok(Some(text)),
+    let place = place(paths, user)?;
+    match file::read(&place, &Trust::user(user)) {
+        Ok(read) => Ok(Some(header::as_written(&read.text).to_vec())),
         Err(Refusal::Untrusted(why)) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
-        Err(Refusal::Unreadable(_)) if !place(paths, user)?.exists() => Ok(None),
+        Err(Refusal::Unreadable(_)) if place.symlink_metadata().is_err() => Ok(None),
         Err(Refusal::Unreadable(why)) => Err(io::Error::other(why)),
     }
 }
 
+/// Whether installing this would put nothing in place of something.
+pub fn would_empty(paths: &Paths, user: &User, text: &[u8]) -> io::Result<bool> {
+    Ok(text.is_empty() && read(paths, user)?.is_some_and(|old| !old.is_empty()))
+}
+
 /// Puts a crontab in place of the one that is there. When it returns, the new one survives a power cut.
 pub fn install(paths: &Paths, user: &User, text: &[u8]) -> io::Result<()> {
-    let place = place(paths, user)?;
     check_length(user, text)?;
-    let directory = directory(paths);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    let _held = locked(&directory)?;
-    let fresh = directory.join(format!(".tmp.{}", user.name));
-    // What an earlier crash left behind under this name was never a crontab.
-    remove_if_there(&fresh)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    let written = write_all(&mut file, user, text).and_then(|()| std::fs::rename(&fresh, &place));
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(&fresh);
-        return Err(error);
-    }
-    File::open(&directory)?.sync_all()
+    let _held = locked(paths)?;
+    keep(paths, user, Some(text))?;
+    put(paths, user, text)
 }
 
 /// Whether a crontab of this length would be read.
@@ -73,14 +71,89 @@ pub fn check_length(user: &User, text: &[u8]) -> io::Result<()> {
 
 /// Removes a crontab. False if there was none.
 pub fn remove(paths: &Paths, user: &User) -> io::Result<bool> {
-    let place = place(paths, user)?;
-    let directory = directory(paths);
-    if !place.exists() {
+    let _held = locked(paths)?;
+    if place(paths, user)?.symlink_metadata().is_err() {
         return Ok(false);
     }
-    let _held = locked(&directory)?;
+    keep(paths, user, None)?;
+    take_away(paths, user)
+}
+
+/// What an undo brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// There is no such version.
+    NoVersion,
+    /// This version: a crontab, or that there is none.
+    Back(versions::Version),
+}
+
+/// What is said where there is no such version.
+pub fn no_version(user: &User, number: Option<u64>) -> String {
+    match number {
+        Some(number) => format!("no version {number} of the crontab of {} is kept", user.name),
+        None => format!("no earlier crontab of {} is kept", user.name),
+    }
+}
+
+/// Brings back a version, the newest without a number. What it takes the place of is kept as the newest.
+pub fn undo(paths: &Paths, user: &User, number: Option<u64>) -> io::Result<Undone> {
+    let _held = locked(paths)?;
+    place(paths, user)?;
+    let mut known = versions::list(paths, user)?.into_iter();
+    let Some(version) = known.find(|version| number.is_none_or(|number| version.number == number))
+    else {
+        return Ok(Undone::NoVersion);
+    };
+    keep(paths, user, version.text.as_deref())?;
+    match &version.text {
+        Some(text) => put(paths, user, text)?,
+        None => drop(take_away(paths, user)?),
+    }
+    Ok(Undone::Back(version))
+}
+
+/// Keeps what the crontab is, unless that is what it will be. One that cannot be trusted is nobody's text: it may be
+/// another user's file under this name, and is not kept.
+fn keep(paths: &Paths, user: &User, next: Option<&[u8]>) -> io::Result<()> {
+    let old = match read(paths, user) {
+        Ok(old) => old,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if old.as_deref() == next {
+        return Ok(());
+    }
+    versions::keep(paths, user, old.as_deref()).map_err(|error| {
+        let message =
+            format!("nothing is changed: what the crontab is now cannot be kept: {error}");
+        io::Error::new(error.kind(), message)
+    })
+}
+
+fn put(paths: &Paths, user: &User, text: &[u8]) -> io::Result<()> {
+    let place = place(paths, user)?;
+    let directory = place.parent().unwrap_or(Path::new("/"));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let fresh = directory.join(format!(".tmp.{}", user.name));
+    // What an earlier crash left behind under this name was never a crontab.
+    remove_if_there(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let text = header::to_store(text);
+    let written = write_all(&mut file, user, &text).and_then(|()| std::fs::rename(&fresh, &place));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&fresh);
+        return Err(error);
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn take_away(paths: &Paths, user: &User) -> io::Result<bool> {
+    let place = place(paths, user)?;
     let removed = remove_if_there(&place)?;
-    File::open(&directory)?.sync_all()?;
+    if removed {
+        File::open(place.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+    }
     Ok(removed)
 }
 
@@ -92,18 +165,23 @@ fn write_all(file: &mut File, user: &User, text: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The crontab's file. A login name that is no plain file name has none.
+/// The crontab's file: where there is one it is read from there, wherever new ones go. A login name that is no plain
+/// file name, or one that would be passed over, has none.
 fn place(paths: &Paths, user: &User) -> io::Result<PathBuf> {
-    if user.name.is_empty() || user.name.starts_with('.') || user.name.contains('/') {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "this login name cannot name a file",
-        ));
+    let name = &user.name;
+    let is_plain = !name.is_empty() && !name.contains('/') && !name.chars().any(char::is_control);
+    if !is_plain || !RAT.is_crontab_name(name, false) {
+        let message = "this login name cannot be the name of a crontab";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    Ok(directory(paths).join(&user.name))
+    let places = USERS.map(|directory| paths.under_root(directory).join(name));
+    let is_there = |place: &PathBuf| place.symlink_metadata().is_ok_and(|about| !about.is_dir());
+    Ok(places.into_iter().find(is_there).unwrap_or_else(|| directory(paths).join(name)))
 }
 
-fn locked(directory: &Path) -> io::Result<File> {
+/// The lock lies where only root comes near it: in a spool that a group may write it could be held, or be a FIFO.
+fn locked(paths: &Paths) -> io::Result<File> {
+    versions::make_private(&paths.state)?;
     let mut options = OpenOptions::new();
     let file = options
         .write(true)
@@ -111,7 +189,7 @@ fn locked(directory: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
-        .open(directory.join(".lock"))?;
+        .open(paths.state.join("crontabs.lock"))?;
     lock(&file)?;
     Ok(file)
 }
@@ -121,5 +199,36 @@ fn remove_if_there(path: &Path) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> User {
+        let root = User::from_uid(geteuid()).ok().flatten().expect("the tests have a passwd entry");
+        User { name: name.to_owned(), ..root }
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_or_be_passed_over_names_no_crontab() {
+        let paths = Paths::system(&std::env::temp_dir().join("rat-no-such-root"));
+        for name in
+            ["", ".", "..", ".hidden", "a/b", "/etc/passwd", "../x", "a\nb", "a\0b", "\u{1b}[2J"]
+        {
+            assert!(place(&paths, &user(name)).is_err(), "{name:?}");
+        }
+        for name in ["a~", "#a", "tmp.a", "a.bak", "a.rpmsave", "a.dpkg-new"] {
+            assert!(place(&paths, &user(name)).is_err(), "{name} would be passed over");
+        }
+        for name in
+            ["anna", "a.b", "a-b_c", "DOMAIN\\anna", "anna@example.org", "m\u{fc}ller", "a b"]
+        {
+            let found = place(&paths, &user(name)).ok();
+            assert_eq!(found, Some(directory(&paths).join(name)), "{name}");
+        }
+        assert!(install(&paths, &user(&"a".repeat(300)), b"@daily true\n").is_err());
+        let _ = std::fs::remove_dir_all(&paths.root);
     }
 }

@@ -2,13 +2,14 @@
 //! look. Waits for disks and name services, so ratd's loop never calls it.
 
 pub mod file;
+pub mod header;
 pub mod install;
 pub mod jobs;
 pub mod stamp;
+pub mod versions;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::paths::Paths;
 use crate::plan::job::{Job, Source};
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::jobs::{Machine, Zones};
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Loss};
 
 /// Where users' crontabs are, under the root.
@@ -55,8 +56,17 @@ pub enum Change {
     Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
     /// It could not be read; what it last held still counts.
     Kept { source: Source, problems: Vec<String> },
+    /// By its name it is no crontab.
+    Skipped { source: Source, problem: String },
     /// It is not there any more, or not to be trusted, and what it held counts no more.
     Gone { source: Source, problems: Vec<String> },
+}
+
+/// What is in a place.
+#[derive(Debug, Default)]
+struct Names {
+    crontabs: Vec<PathBuf>,
+    skipped: Vec<PathBuf>,
 }
 
 /// The crontabs of one ratd.
@@ -64,11 +74,14 @@ pub enum Change {
 pub struct Spool {
     places: Vec<Place>,
     files: BTreeMap<PathBuf, Option<Identity>>,
+    root: PathBuf,
     machine: Machine,
     zones: Zones,
     dialect: &'static Dialect,
-    /// Names passed over, and whether that has been told.
-    skipped: BTreeMap<PathBuf, bool>,
+    /// Names that are passed over.
+    skipped: BTreeSet<PathBuf>,
+    /// Users that files with a user column name, and nobody knows.
+    awaited: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 impl Spool {
@@ -94,10 +107,12 @@ impl Spool {
         Spool {
             places,
             files: BTreeMap::new(),
+            root: paths.root.clone(),
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
             dialect,
-            skipped: BTreeMap::new(),
+            skipped: BTreeSet::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -117,6 +132,13 @@ impl Spool {
         for path in self.zones.files() {
             directories.append(&mut watch::directories(path));
         }
+        let waits = |(path, identity): (&PathBuf, &Option<Identity>)| {
+            identity.is_none() && self.is_user_file(path)
+        };
+        if self.files.iter().any(waits) || self.awaited.values().any(|names| !names.is_empty()) {
+            // Other sources of users tell nobody: they are asked again at each look.
+            directories.append(&mut watch::directories(Path::new("/etc/passwd")));
+        }
         directories
     }
 
@@ -126,20 +148,39 @@ impl Spool {
             // Read anew, but remembered: one that went away meanwhile has to be told of.
             self.files.values_mut().for_each(|identity| *identity = None);
         }
+        for (path, names) in &self.awaited {
+            if !names.iter().all(|name| is_unknown(name))
+                && let Some(identity) = self.files.get_mut(path)
+            {
+                *identity = None;
+            }
+        }
         let mut changes = Vec::new();
         let mut present = BTreeSet::new();
-        for place in self.places.clone() {
-            for path in self.list(&place) {
+        let mut skipped = BTreeSet::new();
+        for (place, names) in self.list() {
+            for path in names.crontabs {
                 self.look_at(&path, &place.role, &mut changes);
                 present.insert(path);
             }
+            skipped.extend(names.skipped);
         }
         let gone: Vec<_> =
             self.files.keys().filter(|path| !present.contains(*path)).cloned().collect();
         for path in gone {
             self.files.remove(&path);
+            self.awaited.remove(&path);
+            self.look_again_at_namesakes(&path, &mut changes);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
         }
+        for path in skipped.difference(&self.skipped) {
+            let problem = format!("{}: not read, by its name it is no crontab", path.display());
+            changes.push(Change::Skipped { source: Source(path.clone()), problem });
+        }
+        for path in self.skipped.difference(&skipped) {
+            changes.push(Change::Gone { source: Source(path.clone()), problems: Vec::new() });
+        }
+        self.skipped = skipped;
         changes
     }
 
@@ -148,38 +189,53 @@ impl Spool {
         self.zones.changed()
     }
 
-    /// Names in a directory of crontabs that were passed over, each told once.
-    pub fn take_skipped(&mut self) -> Vec<PathBuf> {
-        let untold: Vec<_> =
-            self.skipped.iter().filter(|(_, told)| !**told).map(|(path, _)| path.clone()).collect();
-        self.skipped.values_mut().for_each(|told| *told = true);
-        untold
+    /// The places with what is in them. One that is reached on two ways is one place (Alpine's spool is a link to
+    /// /etc/crontabs).
+    fn list(&self) -> Vec<(Place, Names)> {
+        let mut known = BTreeSet::new();
+        let is_first = |place: &&Place| {
+            !place.is_directory || place.path.canonicalize().is_ok_and(|path| known.insert(path))
+        };
+        let places: Vec<_> = self.places.iter().filter(is_first).cloned().collect();
+        places.into_iter().map(|place| (place.clone(), self.names(&place))).collect()
     }
 
-    fn list(&mut self, place: &Place) -> Vec<PathBuf> {
+    fn names(&self, place: &Place) -> Names {
+        let mut names = Names::default();
         if !place.is_directory {
-            return Vec::from_iter(
-                place.path.symlink_metadata().is_ok().then(|| place.path.clone()),
-            );
+            names
+                .crontabs
+                .extend(place.path.symlink_metadata().is_ok().then(|| place.path.clone()));
+            return names;
         }
-        let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(&place.path) else { return names };
         let system = place.role == Role::System;
-        let mut paths = Vec::new();
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                continue;
-            }
-            match entry.file_name().to_str() {
-                Some(name) if self.dialect.is_crontab_name(name, system) => paths.push(path),
-                Some(name) if name.starts_with('.') => {}
-                Some(_) | None => {
-                    self.skipped.entry(path).or_insert(false);
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !path.is_dir()) {
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some(name) if self.dialect.is_crontab_name(name, system) => {
+                    names.crontabs.push(path)
                 }
+                // An install that goes on.
+                Some(name) if name.starts_with(".tmp.") && !system => {}
+                Some(_) | None => names.skipped.push(path),
             }
         }
-        paths.sort();
-        paths
+        names.crontabs.sort();
+        names
+    }
+
+    /// A crontab that was refused because of one that is gone now is read after all.
+    fn look_again_at_namesakes(&mut self, gone: &Path, changes: &mut Vec<Change>) {
+        if !self.is_user_file(gone) {
+            return;
+        }
+        let is_namesake =
+            |path: &&PathBuf| path.file_name() == gone.file_name() && self.is_user_file(path);
+        let namesakes: Vec<_> = self.files.keys().filter(is_namesake).cloned().collect();
+        for path in namesakes {
+            self.files.insert(path.clone(), None);
+            self.look_at(&path, &Role::User, changes);
+        }
     }
 
     fn look_at(&mut self, path: &Path, role: &Role, changes: &mut Vec<Change>) {
@@ -192,6 +248,10 @@ impl Spool {
         match self.load(path, role) {
             Ok((jobs, problems)) => changes.push(Change::Loaded { source, jobs, problems }),
             Err(Refusal::Untrusted(why)) => {
+                if path.is_symlink() {
+                    // What is wrong with the way to a file does not show in the file.
+                    self.files.insert(path.to_owned(), None);
+                }
                 changes.push(Change::Gone { source, problems: vec![why] })
             }
             Err(Refusal::Unreadable(_)) if !was_known && !path.exists() => {
@@ -209,10 +269,10 @@ impl Spool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
             Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
-            Role::System | Role::Period => (Trust::system(), "root".to_owned()),
+            Role::System | Role::Period => (Trust::system(&self.root), "root".to_owned()),
             Role::Single { owner } => (Trust::anyone(), owner.clone()),
         };
-        let text = file::read(path, &trust)?;
+        let file::Read { text, warning } = file::read(path, &trust)?;
         let source = Source(path.to_owned());
         let (jobs, diagnostics) = match role {
             Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
@@ -221,8 +281,10 @@ impl Spool {
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let shown = path.display().to_string();
-        let lines = diagnostics.iter().map(|diagnostic| diagnostic.in_a_line(&shown));
-        let problems = lines.take(TOLD_PROBLEMS).collect();
+        // What works as written is no problem.
+        let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
+        let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
+        let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
         Ok((jobs, problems))
     }
 
@@ -235,15 +297,27 @@ impl Spool {
         let read =
             jobs::of_crontab(text, source, owner, self.dialect, &self.machine, &mut self.zones);
         let (jobs, mut diagnostics) = read;
-        if self.dialect.unknown_users != Loss::File || !matches!(owner, jobs::Owner::Column) {
+        if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);
         }
-        let is_unknown = |job: &&Arc<Job>| matches!(User::from_name(&job.owner), Ok(None));
-        let Some(unknown) = jobs.iter().find(is_unknown) else { return (jobs, diagnostics) };
+        let lines: BTreeMap<_, _> =
+            jobs.iter().rev().map(|job| (job.owner.clone(), job.origin.line)).collect();
+        let unknown: Vec<_> = lines.into_iter().filter(|(name, _)| is_unknown(name)).collect();
         let cron = self.dialect.cron;
-        let message = format!("there is no user {}; for this {cron} uses no line", unknown.owner);
-        diagnostics.push(Diagnostic::error("E007", unknown.origin.line, 0..0, message));
-        (Vec::new(), diagnostics)
+        let loses_all = self.dialect.unknown_users == Loss::File && !unknown.is_empty();
+        diagnostics.extend(unknown.iter().map(|(name, line)| {
+            let message = format!("there is no user {name}");
+            if loses_all {
+                let message = format!("{message}; for this {cron} uses no line");
+                Diagnostic::error("E007", *line, 0..0, message)
+            } else {
+                let message = format!("{message}; what is theirs starts once there is");
+                Diagnostic::warning("E007", *line, 0..0, message)
+            }
+        }));
+        let names = unknown.into_iter().map(|(name, _)| name).collect();
+        self.awaited.insert(source.0.clone(), names);
+        (if loses_all { Vec::new() } else { jobs }, diagnostics)
     }
 
     fn owner_of_spool_file(&self, path: &Path, name: &str) -> Result<User, Refusal> {
@@ -277,18 +351,14 @@ impl Spool {
     }
 }
 
+/// Whether there is no such user. One that cannot be looked up now may be there.
+fn is_unknown(name: &str) -> bool {
+    matches!(User::from_name(name), Ok(None))
+}
+
 /// The user whose crontab a file is; `None` for the system's.
 pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
     let parent = path.parent()?;
     let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
     path.file_name()?.to_str().filter(|_| is_users)
-}
-
-/// Reads an optional small file of names, one a line (`cron.allow`); `None` if there is none.
-pub fn names(path: &Path) -> io::Result<Option<Vec<String>>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }

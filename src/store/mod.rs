@@ -29,7 +29,10 @@ const BUSY: Duration = Duration::from_secs(2);
 const LOG_LIMIT: i64 = 8 << 20;
 
 /// Every migration, oldest first; the version of a file is how many of them it has had.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_imported.sql"),
+];
 
 /// The database, open.
 #[derive(Debug)]

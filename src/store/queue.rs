@@ -123,6 +123,33 @@ impl Change<'_> {
         })
     }
 
+    /// Queues a job of another at's queue, if it has not been before; gives its number, and whether it is new.
+    pub fn import(
+        &self,
+        source: &str,
+        uid: Uid,
+        owner: &str,
+        submitted: Timestamp,
+        submission: &Submission,
+    ) -> Result<(u64, bool), Error> {
+        let known: Option<i64> = self.write(|connection| {
+            connection
+                .prepare_cached("SELECT number FROM imported WHERE source = ?1")?
+                .query_row([source], |row| row.get(0))
+                .optional()
+        })?;
+        if let Some(number) = known {
+            return Ok((number.cast_unsigned(), false));
+        }
+        let number = self.submit(uid, owner, submitted, submission)?;
+        self.write(|connection| {
+            connection
+                .prepare_cached("INSERT INTO imported (source, number) VALUES (?1, ?2)")?
+                .execute(params![source, number.cast_signed()])
+        })?;
+        Ok((number, true))
+    }
+
     /// Claims the jobs that are due at `now`, at most `limit` of them, and fewer if they are large, in order of due time and number, and
     /// records their runs, named `first` and onward. They may be started after the commit, and never again.
     pub fn claim_due(

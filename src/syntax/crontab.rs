@@ -9,6 +9,7 @@ use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dash, Dialect, FlagRule, Loss, Nul, ZoneRule};
+use crate::syntax::directive::{Directives, Options};
 use crate::syntax::environment::Environment;
 use crate::syntax::expression::{self, Word, is_blank, words};
 use crate::syntax::field::{self, Place};
@@ -53,6 +54,8 @@ pub struct Entry {
     pub flags: Flags,
     /// The `RANDOM_DELAY` in force, in minutes.
     pub random_delay: u32,
+    /// What `#rat:` and `RAT_…=` say of it.
+    pub options: Options,
 }
 
 /// One assignment.
@@ -154,6 +157,7 @@ struct Reading<'s> {
     zone: Option<String>,
     random_delay: u32,
     environment: Environment,
+    directives: Directives,
 }
 
 #[derive(Default)]
@@ -186,6 +190,7 @@ impl<'s> Reading<'s> {
             zone: None,
             random_delay: 0,
             environment,
+            directives: Directives::default(),
         }
     }
 
@@ -216,6 +221,7 @@ impl<'s> Reading<'s> {
     }
 
     fn check_end(&mut self, text: &[u8]) {
+        self.directives.end(self.crontab.entries.len(), &mut self.crontab.diagnostics);
         if self.dialect.mends_text && !text.is_empty() && !text.ends_with(b"\n") {
             let (mut line, mut length) = (1, 0);
             for (number, text) in (1..).zip(lines(text)) {
@@ -235,6 +241,7 @@ impl<'s> Reading<'s> {
         loop {
             let start = text.iter().take_while(|byte| is_blank(**byte)).count();
             if matches!(text.get(start), None | Some(b'#')) {
+                self.remark(text, line.number, start);
                 self.counted.garbage += text.len() + 1;
                 return self.check_garbage(line.number, 0);
             }
@@ -258,6 +265,16 @@ impl<'s> Reading<'s> {
                 Next::Rest(at) => text = &text[at..],
                 Next::Nothing => return false,
             }
+        }
+    }
+
+    /// Reads a comment or an empty line, for the options there may be in it.
+    fn remark(&mut self, text: &[u8], line: u32, start: usize) {
+        let said = &mut self.crontab.diagnostics;
+        match self.dialect.options {
+            true if start < text.len() => self.directives.comment(text, line, start, said),
+            true => self.directives.orphan("an empty line", said),
+            false => {}
         }
     }
 
@@ -328,6 +345,9 @@ impl<'s> Reading<'s> {
         } else {
             one_word_assignment(text, start, self.dialect)
         };
+        if !matches!(shape, Shape::Other) {
+            self.directives.orphan("an assignment", &mut self.crontab.diagnostics);
+        }
         match shape {
             Shape::Assignment { name, value, columns } => {
                 if !self.count_assignment(line) {
@@ -385,6 +405,10 @@ impl<'s> Reading<'s> {
             let message = format!("{} leaves this variable as it is", self.dialect.cron);
             self.say(Diagnostic::warning("W059", line, columns, message));
             return;
+        }
+        if self.dialect.options {
+            let (entries, said) = (self.crontab.entries.len(), &mut self.crontab.diagnostics);
+            self.directives.assignment((name, value), line, columns.clone(), entries, said);
         }
         match name {
             b"CRON_TZ" => self.set_zone(value, line, columns),
@@ -444,6 +468,7 @@ impl<'s> Reading<'s> {
             return Next::Nothing;
         }
         let Some(environment) = self.environment.share() else {
+            self.directives.forget();
             let message = "the file's assignments and entries alternate too often".to_owned();
             self.say(
                 Diagnostic::error("E016", line, start..text.len(), message)
@@ -458,7 +483,10 @@ impl<'s> Reading<'s> {
         for said in said {
             if said.severity == Severity::Error { self.fail(said) } else { self.say(said) }
         }
-        let Some((mut entry, end)) = entry.filter(|_| !rejected) else { return Next::Line };
+        let Some((mut entry, end, command)) = entry.filter(|_| !rejected) else {
+            self.directives.forget();
+            return Next::Line;
+        };
         if self.is_cut_off && end.is_none() {
             self.lose_last_line(text, line, start);
             return Next::Nothing;
@@ -466,6 +494,14 @@ impl<'s> Reading<'s> {
         entry.zone = self.zone.clone();
         entry.random_delay = self.random_delay;
         entry.environment = environment;
+        if self.dialect.options && self.directives.concern(&text[command..]) {
+            let (entries, said) = (self.crontab.entries.len(), &mut self.crontab.diagnostics);
+            let length = unescaped_percent(&text[command..]).unwrap_or(text.len() - command);
+            match self.directives.entry(text, line, command..command + length, entries, said) {
+                Some(options) => entry.options = options,
+                None => return Next::Line,
+            }
+        }
         if entry.zone.is_some()
             && self.dialect.zone == ZoneRule::ByTheClock
             && let Schedule::Calendar(calendar) = &mut entry.schedule
@@ -620,9 +656,13 @@ struct Line<'t> {
 }
 
 impl Line<'_> {
-    /// The entry, without what the lines above add to it, and where its line ends if that is not at the end.
-    /// What is wrong is added to `said`.
-    fn read(&self, start: usize, said: &mut Vec<Diagnostic>) -> Option<(Entry, Option<usize>)> {
+    /// The entry, without what the lines above add to it, where its line ends if that is not at the end, and where
+    /// its command begins. What is wrong is added to `said`.
+    fn read(
+        &self,
+        start: usize,
+        said: &mut Vec<Diagnostic>,
+    ) -> Option<(Entry, Option<usize>, usize)> {
         let mut flags = Flags::default();
         let mut at = start;
         if self.text[at] == b'-' && self.dash(start, said)? {
@@ -662,8 +702,9 @@ impl Line<'_> {
             environment: Arc::from([]),
             flags,
             random_delay: 0,
+            options: Options::default(),
         };
-        Some((entry, end))
+        Some((entry, end, first.place.column))
     }
 
     /// Nothing follows the last field where a byte 255 is the end of the file.
@@ -992,7 +1033,7 @@ impl Line<'_> {
     fn check_percent(&self, column: usize, at: usize, said: &mut Vec<Diagnostic>) {
         let command = &self.text[column..column + at];
         let columns = column + at..column + at + 1;
-        if is_date_format(command) {
+        if is_date_format(command) || is_in_address(command, &self.text[column + at..]) {
             let message = format!(
                 "`%` starts standard input here; the command is only `{}`",
                 String::from_utf8_lossy(command).escape_debug()
@@ -1066,6 +1107,15 @@ fn is_date_format(command: &[u8]) -> bool {
     let Some(date) = command.windows(4).rposition(|word| word == b"date") else { return false };
     let rest = &command[date + 4..];
     rest.contains(&b'+') && !rest.iter().any(|byte| b";|&)`".contains(byte))
+}
+
+/// `%20` and the like, in a word that holds `://`.
+fn is_in_address(command: &[u8], rest: &[u8]) -> bool {
+    let word = command.rsplit(|byte| is_blank(*byte)).next().unwrap_or_default();
+    let digits = rest.get(1..3).unwrap_or_default();
+    word.windows(3).any(|part| part == b"://")
+        && digits.len() == 2
+        && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Command and standard input. In the command `\%` is `%` and every other backslash stays, unless `\\` is one of

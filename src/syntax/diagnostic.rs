@@ -5,10 +5,23 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It works as written; this is good to know.
+    Note,
     /// It works, but perhaps not as meant.
     Warning,
-    /// The line is not used.
+    /// The line is not used, or what it says of an entry.
     Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
 }
 
 /// One thing to say about one place of a text.
@@ -62,6 +75,16 @@ impl Diagnostic {
         }
     }
 
+    /// A note about these bytes of the line.
+    pub fn note(
+        code: &'static str,
+        line: u32,
+        columns: std::ops::Range<usize>,
+        message: String,
+    ) -> Diagnostic {
+        Diagnostic { severity: Severity::Note, ..Diagnostic::error(code, line, columns, message) }
+    }
+
     /// The same, with words at the caret.
     pub fn label(self, label: impl Into<String>) -> Diagnostic {
         Diagnostic { label: label.into(), ..self }
@@ -83,6 +106,7 @@ impl Diagnostic {
         // Control characters would move the carets or worse; a tab is one blank wide here.
         let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let level = match self.severity {
+            Severity::Note => Level::NOTE,
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
         };

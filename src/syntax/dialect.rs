@@ -59,6 +59,8 @@ pub struct Dialect {
     pub blank_commands: bool,
     /// The longest text after the schedule and the user, and whether a longer one is cut there.
     pub longest_command: (usize, bool),
+    /// `#rat:` and `RAT_…=` are options.
+    pub options: bool,
     /// A user column that names no user costs the file.
     pub unknown_users: Loss,
 
@@ -219,6 +221,7 @@ const OWN: Dialect = Dialect {
     unescapes: false,
     blank_commands: false,
     longest_command: (128 * 1024 - 1, false),
+    options: true,
     unknown_users: Loss::Nothing,
     fields: Fields::Rat,
     more_nicknames: true,
@@ -252,6 +255,7 @@ pub static DEBIAN: Dialect = Dialect {
     unescapes: true,
     blank_commands: true,
     longest_command: (998, false),
+    options: false,
     unknown_users: Loss::File,
     fields: Fields::Vixie(Vixie {
         drops_rest: true,
@@ -283,6 +287,7 @@ pub static CRONIE: Dialect = Dialect {
     dash: Dash::QuietForRoot,
     flags: FlagRule::OneN,
     longest_command: (131_071, true),
+    options: false,
     fields: Fields::Vixie(Vixie {
         drops_rest: false,
         checks_ends: false,
@@ -313,6 +318,7 @@ pub static BUSYBOX: Dialect = Dialect {
     star_commands: true,
     percent: false,
     longest_command: (usize::MAX, false),
+    options: false,
     fields: Fields::Ring,
     more_nicknames: false,
     by_the_clock: true,

@@ -1,6 +1,6 @@
 //! A calendar in words. Knows English; not how the fields were written.
 
-use crate::plan::schedule::Calendar;
+use crate::plan::schedule::{ALL_WEEKDAYS, Calendar, LAST};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -19,7 +19,9 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month and also on every Friday.`
+const NUMBERS: [&str; LAST as usize] = ["first", "second", "third", "fourth", "fifth", "last"];
+
+/// One sentence that says when a calendar is due: `At 09:00, on the 13th of every month AND ALSO on every Friday.`
 pub fn calendar(calendar: &Calendar) -> String {
     if calendar.minutes == 0 || calendar.hours == 0 || calendar.months == 0 {
         return "Never: one of the fields selects nothing.".to_owned();
@@ -30,6 +32,36 @@ pub fn calendar(calendar: &Calendar) -> String {
     let time = time(calendar);
     let days = days(calendar);
     if days.is_empty() { format!("{time}.") } else { format!("{time}, {days}.") }
+}
+
+/// The same with seconds and years: `At 09:00 every day, at second 30, in 2026.` An empty `years` is all.
+pub fn seconds(calendar: &Calendar, seconds: u64, years: &[u32]) -> String {
+    let selected = values(seconds, 0, 59);
+    let sentence = self::calendar(calendar);
+    if calendar.is_never_due() || selected.is_empty() {
+        return "Never: no second of any day is selected.".to_owned();
+    }
+    let every_minute = sentence.strip_prefix("Every minute");
+    let second = match (selected.as_slice(), step(&selected, 60), every_minute) {
+        ([0], _, _) => sentence.trim_end_matches('.').to_owned(),
+        (all, _, Some(rest)) if all.len() == 60 => format!("Every second{}", end_cut(rest)),
+        (_, Some(step), Some(rest)) => format!("Every {step} seconds{}", end_cut(rest)),
+        (all, ..) if all.len() == 60 => format!("{}, at every second", end_cut(&sentence)),
+        (_, Some(step), None) => format!("{}, every {step} seconds", end_cut(&sentence)),
+        (some, ..) => {
+            let plural = if some.len() == 1 { "" } else { "s" };
+            let seconds = list(some, |second| second.to_string());
+            format!("{}, at second{plural} {seconds}", end_cut(&sentence))
+        }
+    };
+    match years {
+        [] => format!("{second}."),
+        years => format!("{second}, in {}.", list(years, |year| year.to_string())),
+    }
+}
+
+fn end_cut(sentence: &str) -> &str {
+    sentence.trim_end_matches('.')
 }
 
 fn time(calendar: &Calendar) -> String {
@@ -83,7 +115,7 @@ fn of_hours(hours: &[u32]) -> String {
 fn days(calendar: &Calendar) -> String {
     let month = months(calendar);
     let all_days = calendar.days >> 1 == u32::MAX >> 1;
-    let all_weekdays = calendar.weekdays == 0x7f;
+    let all_weekdays = calendar.weekdays & ALL_WEEKDAYS == ALL_WEEKDAYS;
     let dates = dates(calendar);
     let weekdays = weekdays(calendar);
     let either = calendar.days_are_alternatives();
@@ -92,38 +124,69 @@ fn days(calendar: &Calendar) -> String {
         return month.map(|month| format!("every day in {month}")).unwrap_or_default();
     }
     match (all_days, all_weekdays) {
+        (true, _) if calendar.weekdays > ALL_WEEKDAYS => format!("{weekdays} of {of}"),
         (true, _) => {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
             format!("{weekdays}{month}")
         }
-        (_, true) => format!("on the {dates} of {of}"),
+        (_, true) => format!("on {dates} of {of}"),
+        _ if either && calendar.weekdays > ALL_WEEKDAYS => {
+            format!("on {dates} AND ALSO {weekdays} of {of}")
+        }
         _ if either => {
             let month = month.map(|month| format!(" in {month}")).unwrap_or_default();
-            format!("on the {dates} of {of} and also {weekdays}{month}")
+            format!("on {dates} of {of} AND ALSO {weekdays}{month}")
         }
-        _ => format!("{weekdays} that falls on the {dates} of {of}"),
+        _ => format!("{weekdays} that falls on {dates} of {of}"),
     }
 }
 
 fn dates(calendar: &Calendar) -> String {
     let days = values(u64::from(calendar.days), 1, 31);
+    if calendar.days & 1 == 0
+        && let Some(every) = every_nth(&days)
+    {
+        return every;
+    }
     if calendar.days & 1 == 0 {
-        return list(&days, ordinal);
+        return format!("the {}", list(&days, ordinal));
     }
     if days.is_empty() {
-        return "last day".to_owned();
+        return "the last day".to_owned();
     }
-    format!("{} and the last day", list(&days, ordinal))
+    format!("the {} and the last day", list(&days, ordinal))
+}
+
+/// `every 2nd day (1st, 3rd … 31st)`, of days that go on evenly from the first to the end of a month.
+fn every_nth(days: &[u32]) -> Option<String> {
+    let [1, second, third, .., last] = days else { return None };
+    let step = second - 1;
+    let even = days.windows(2).all(|two| two[1] - two[0] == step);
+    (step > 1 && third - second == step && even && last + step > 31).then(|| {
+        let shown = format!("1st, {} … {}", ordinal(*second), ordinal(*last));
+        format!("every {} day ({shown})", ordinal(step))
+    })
 }
 
 fn weekdays(calendar: &Calendar) -> String {
+    let every = calendar.weekdays & ALL_WEEKDAYS;
+    let mut parts = if every == 0 { Vec::new() } else { vec![every_week(every)] };
+    for (nth, name) in (1..=LAST).zip(NUMBERS) {
+        let days = values(calendar.weekdays >> (7 * nth) & ALL_WEEKDAYS, 0, 6);
+        let day = |day: u32| format!("the {name} {}", WEEKDAYS[day as usize % 7]);
+        parts.extend(days.into_iter().map(day));
+    }
+    format!("on {}", joined(&parts))
+}
+
+fn every_week(weekdays: u64) -> String {
     // The week of a list begins on Monday, unless Sunday opens a row.
-    let days = values(u64::from(calendar.weekdays), 0, 6);
+    let days = values(weekdays, 0, 6);
     let name = |day: u32| WEEKDAYS[day as usize % 7].to_owned();
     match days.as_slice() {
-        [1, 2, 3, 4, 5] => "on every weekday from Monday to Friday".to_owned(),
-        [0, 6] => "on every Saturday and Sunday".to_owned(),
-        days => format!("on every {}", list(days, name)),
+        [1, 2, 3, 4, 5] => "every weekday from Monday to Friday".to_owned(),
+        [0, 6] => "every Saturday and Sunday".to_owned(),
+        days => format!("every {}", list(days, name)),
     }
 }
 
@@ -164,13 +227,24 @@ fn list(values: &[u32], name: impl Fn(u32) -> String) -> String {
             _ => vec![format!("{} to {}", name(first), name(last))],
         })
         .collect();
-    match parts.as_slice() {
+    joined(&parts)
+}
+
+/// `a, b and c`.
+fn joined(parts: &[String]) -> String {
+    match parts {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         parts => parts.concat(),
     }
 }
 
-fn ordinal(number: u32) -> String {
+/// `Sunday` for 0.
+pub fn weekday(day: u32) -> &'static str {
+    WEEKDAYS[day as usize % 7]
+}
+
+/// `13th`
+pub fn ordinal(number: u32) -> String {
     let ending = match (number % 10, number) {
         (1, n) if n != 11 => "st",
         (2, n) if n != 12 => "nd",

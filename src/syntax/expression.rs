@@ -1,7 +1,7 @@
 //! A schedule as people write it: five fields, seven fields or a nickname. Knows how fields make a schedule,
 //! and what is surprising about one; does not know what stands after it.
 
-use crate::plan::schedule::{Calendar, Schedule, Seconds, Stars};
+use crate::plan::schedule::{ALL_WEEKDAYS, Calendar, LAST, Schedule, Seconds, Stars};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Fields};
 use crate::syntax::field::{
@@ -204,7 +204,7 @@ pub fn five(
 /// nothing out, the other; with two that do, either. A ring of days has a day 0, which only `*` fills.
 fn restricted(days: Field, weekdays: Field) -> (Field, Field) {
     let all_days = days.bits == u64::from(u32::MAX);
-    let all_weekdays = weekdays.bits == u64::from(ALL_WEEKDAYS);
+    let all_weekdays = weekdays.bits == ALL_WEEKDAYS;
     let either = all_days == all_weekdays && !all_days;
     (
         Field { bits: days.bits & u64::from(ALL_DAYS), star: !either && all_days },
@@ -221,7 +221,7 @@ fn calendar(minutes: Field, hours: Field, days: Field, months: Field, weekdays: 
         hours.bits as u32,
         days.bits as u32,
         months.bits as u16,
-        weekdays.bits as u8,
+        weekdays.bits,
         stars,
     )
 }
@@ -239,7 +239,6 @@ fn one(
 }
 
 const ALL_DAYS: u32 = !1;
-const ALL_WEEKDAYS: u8 = 0x7f;
 
 /// What surprises people about the two day fields.
 fn check_days(calendar: &Calendar, day: Word<'_>, weekday: Word<'_>, said: &mut Vec<Diagnostic>) {
@@ -340,37 +339,67 @@ pub fn seven(
 }
 
 /// The days that a calendar selects in some years, as `DAYS MONTHS WEEKDAYS YEARS` in the `cron` crate's
-/// numbers (Sunday is 1). The crate wants every field to match and knows no last day of a month, so there is
-/// one text for each of Vixie's alternatives and for each length of a month.
+/// numbers (Sunday is 1). The crate wants every field to match and knows neither the last day of a month nor
+/// numbered weekdays, so there is one text for each of Vixie's alternatives, for each length of a month, and for
+/// each seven days in which weekdays of one number are found.
 fn dates(calendar: &Calendar, years: &[u32]) -> Vec<String> {
-    let weekdays = list(u64::from(calendar.weekdays) << 1);
     let either = calendar.days_are_alternatives();
     let mut dates = Vec::new();
-    let mut add = |days: u64, months: u16, weekdays: &str, years: &[u32]| {
-        let months = u64::from(calendar.months & months);
-        if days != 0 && months != 0 && !years.is_empty() {
-            dates.push(format!("{} {} {weekdays} {}", list(days), list(months), commas(years)));
+    let mut add = |days: u64, month: &Months, weekdays: u64| {
+        let months = u64::from(calendar.months & month.months);
+        let weekdays = weekdays & ALL_WEEKDAYS;
+        if days != 0 && months != 0 && weekdays != 0 && !month.years.is_empty() {
+            let (weekdays, years) = (list(weekdays << 1), commas(&month.years));
+            dates.push(format!("{} {} {weekdays} {years}", list(days), list(months)));
         }
     };
-    const ANY_MONTH: u16 = 0x1ffe;
-    let of_days = if either { "*" } else { &weekdays };
-    add(u64::from(calendar.days & ALL_DAYS), ANY_MONTH, of_days, years);
+    let any = Months { months: 0x1ffe, length: 31, years: years.to_vec() };
+    let days = u64::from(calendar.days & ALL_DAYS);
+    let of_days = if either { ALL_WEEKDAYS } else { calendar.weekdays };
+    let of_weekdays = if either { u64::from(ALL_DAYS) } else { days };
+    add(days, &any, of_days);
     if either {
-        add(u64::from(ALL_DAYS), ANY_MONTH, &weekdays, years);
+        add(of_weekdays, &any, calendar.weekdays);
     }
-    if calendar.days & 1 == 1 {
-        let months = |list: &[u16]| list.iter().fold(0, |bits, month| bits | 1 << month);
-        let is_leap = |year: &&u32| {
-            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-        };
-        let leap: Vec<u32> = years.iter().filter(is_leap).copied().collect();
-        let common: Vec<u32> = years.iter().filter(|year| !is_leap(year)).copied().collect();
-        add(1 << 31, months(&[1, 3, 5, 7, 8, 10, 12]), of_days, years);
-        add(1 << 30, months(&[4, 6, 9, 11]), of_days, years);
-        add(1 << 29, months(&[2]), of_days, &leap);
-        add(1 << 28, months(&[2]), of_days, &common);
+    let seven = |first: u32| 0x7f << first;
+    for nth in 1..LAST {
+        add(of_weekdays & seven(7 * nth - 6), &any, calendar.weekdays >> (7 * nth));
+    }
+    for month in Months::by_length(years) {
+        let last_day = if calendar.days & 1 == 1 { 1 << month.length } else { 0 };
+        add(last_day, &month, of_days);
+        if !either {
+            for nth in 1..LAST {
+                add(last_day & seven(7 * nth - 6), &month, calendar.weekdays >> (7 * nth));
+            }
+        }
+        let last_seven = seven(month.length - 6);
+        add((of_weekdays | last_day) & last_seven, &month, calendar.weekdays >> (7 * LAST));
     }
     dates
+}
+
+/// Months of one length.
+struct Months {
+    months: u16,
+    length: u32,
+    years: Vec<u32>,
+}
+
+impl Months {
+    fn by_length(years: &[u32]) -> [Months; 4] {
+        let is_leap = |year: &u32| {
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+        };
+        let months = |list: &[u16]| list.iter().fold(0, |bits, month| bits | 1 << month);
+        let (leap, common) = years.iter().partition(|year| is_leap(year));
+        [
+            Months { months: months(&[1, 3, 5, 7, 8, 10, 12]), length: 31, years: years.to_vec() },
+            Months { months: months(&[4, 6, 9, 11]), length: 30, years: years.to_vec() },
+            Months { months: months(&[2]), length: 29, years: leap },
+            Months { months: months(&[2]), length: 28, years: common },
+        ]
+    }
 }
 
 fn list(bits: u64) -> String {

@@ -1,6 +1,7 @@
 //! One field of a schedule: `*/5`, `mon-fri`, `0~30`. Knows its numbers, names and forms, and what to write
 //! instead of a wrong one; not how fields make a schedule.
 
+use crate::plan::schedule::{ALL_WEEKDAYS, LAST};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Fields, Vixie};
 use crate::syntax::seed::Dice;
@@ -78,7 +79,8 @@ pub struct Place {
 /// What one field selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Bit N for value N; for days, bit 0 is the last day of the month.
+    /// Bit N for value N; for days, bit 0 is the last day of the month, and for weekdays there are those that
+    /// `Calendar` has besides.
     pub bits: u64,
     /// The text begins with `*`, whatever follows: Vixie's star flag.
     pub star: bool,
@@ -110,7 +112,9 @@ pub fn parse(
         (Ok(()), _) => {}
     }
     if *unit == WEEKDAY {
-        bits = (bits | bits >> 7) & 0x7f;
+        let week = (bits | bits >> 7 & 1) & ALL_WEEKDAYS;
+        let said_already = (1..=LAST).fold(0, |bits, nth| bits | week << (7 * nth));
+        bits = week | (bits >> BY_NUMBER << 7 & !said_already);
     }
     Ok(Field { bits, star: text.first() == Some(&b'*') })
 }
@@ -144,12 +148,15 @@ pub fn years(
 pub fn looks_like_one(word: &[u8]) -> bool {
     let sign = |byte: &u8| b"*,-/~$?#".contains(byte);
     let known = |part: &[u8]| {
+        let part = part.strip_suffix(b"L").unwrap_or(part);
         part.iter().all(u8::is_ascii_digit)
-            || part == b"L"
             || [MONTHS, WEEKDAYS].iter().any(|names| named(part, names).is_some())
     };
     !matches!(word.first(), None | Some(b'-' | b'/' | b'#' | b'$')) && word.split(sign).all(known)
 }
+
+/// Where numbered weekdays begin while a field is read, behind those of every week and 7.
+const BY_NUMBER: u32 = 8;
 
 /// Some of a field's values.
 #[derive(Clone, Copy)]
@@ -158,6 +165,8 @@ enum Item {
     Values { from: u32, to: u32, step: u32 },
     /// The last day of the month.
     LastDay,
+    /// The Nth of a weekday in a month, or the last.
+    Weekday { weekday: u32, nth: u32 },
     /// What another cron would select.
     Bits(u64),
 }
@@ -170,6 +179,7 @@ impl Item {
                 (from..=to).step_by(step as usize).fold(0, |bits, value| bits | 1 << value)
             }
             Item::LastDay => 1,
+            Item::Weekday { weekday, nth } => 1 << (BY_NUMBER + 7 * (nth - 1) + weekday % 7),
             Item::Bits(bits) => bits,
         }
     }
@@ -227,10 +237,42 @@ impl Reader<'_, '_> {
                     }
                     Some(b'~') => self.drawn(start, from),
                     Some(b'/') => Err(self.step_after_one_value(start, from)),
+                    Some(b'#') if *self.unit == WEEKDAY => self.numbered(start, from),
+                    Some(b'L') if *self.unit == WEEKDAY && self.rest_of_item() == 1 => {
+                        self.at += 1;
+                        Ok(Item::Weekday { weekday: from, nth: LAST })
+                    }
                     _ => Ok(Item::Values { from, to: from, step: 1 }),
                 }
             }
         }
+    }
+
+    /// The number after `weekday#`.
+    fn numbered(&mut self, start: usize, weekday: u32) -> Result<Item, Diagnostic> {
+        self.at += 1;
+        let digits = self.at;
+        match self.number() {
+            Some(nth @ 1..=5) => Ok(Item::Weekday { weekday, nth }),
+            Some(_) => {
+                let text = self.shown(start..self.at);
+                Err(self
+                    .error("E003", digits..self.at, format!("`{text}` is out of range"))
+                    .label("weekdays of a month are numbered from 1 to 5")
+                    .help(self.last_weekday(weekday)))
+            }
+            None => {
+                let end = digits + self.rest_of_item();
+                let text = self.shown(start..end);
+                Err(self
+                    .error("E002", digits - 1..end, format!("`{text}` has no number after `#`"))
+                    .help(self.last_weekday(weekday)))
+            }
+        }
+    }
+
+    fn last_weekday(&self, weekday: u32) -> String {
+        format!("the last one of a month is `{}L`", WEEKDAYS[weekday as usize % 7].0)
     }
 
     fn range(&mut self, start: usize, from: u32, to: u32) -> Result<Item, Diagnostic> {
@@ -387,6 +429,12 @@ impl Reader<'_, '_> {
         self.at += length;
         match named(word, self.unit.names) {
             Some(index) => Ok(self.unit.first + index as u32),
+            None if *self.unit == WEEKDAY && word.ends_with(b"L") && length > 1 => {
+                // The `L` of `friL` is no part of the name.
+                let named = named(&word[..length - 1], self.unit.names);
+                self.at -= usize::from(named.is_some());
+                named.map(|index| index as u32).ok_or_else(|| self.unknown_name(start))
+            }
             None if length > 0 && !self.unit.names.is_empty() => Err(self.unknown_name(start)),
             None => Err(self.not_a_value(start)),
         }
@@ -693,6 +741,12 @@ impl Reader<'_, '_> {
         }
         let error =
             self.error("E005", start..self.at, format!("unknown {} \"{word}\"", unit.singular));
+        if let Some(weekday) =
+            word.strip_suffix('l').and_then(|word| named(word.as_bytes(), WEEKDAYS))
+            && *unit == WEEKDAY
+        {
+            return error.help(self.last_weekday(weekday as u32));
+        }
         let names = unit.names.iter().flat_map(|(short, full)| [*short, *full]);
         match nearest(&word, names) {
             Some(name) => error.label(format!("did you mean `{name}`?")),
@@ -723,6 +777,9 @@ impl Reader<'_, '_> {
         match self.text[start] {
             b'?' => error.help("write `*`"),
             b'-' => error.help("there are no negative numbers"),
+            b'L' if *unit == DAY => {
+                error.help("`L` stands alone: nothing is counted from the last day")
+            }
             _ => error,
         }
     }
@@ -736,24 +793,16 @@ impl Reader<'_, '_> {
         let item = self.shown(start..end);
         let message = format!("`{item}` is not a {}", self.unit.singular);
         let error = self.error("E002", self.at..end, message);
-        let weekday_in_days = |days: String, weekday: &str| {
-            format!(
-                "write `{days}` in the day field, `*` here, and begin the command with \
-                 `[ \"$(date +\\%w)\" = {weekday} ] &&`"
-            )
-        };
-        let before = self.shown(start..self.at);
-        let number = named(before.as_bytes(), self.unit.names).map_or(before, |at| at.to_string());
         match (self.text[self.at], self.text.get(self.at + 1)) {
-            (b'#', Some(nth @ b'1'..=b'5')) if *self.unit == WEEKDAY => {
-                let first = u32::from(nth - b'1') * 7 + 1;
+            (b'#' | b'L', _) if *self.unit == WEEKDAY => {
+                let mark = self.shown(self.at..end);
                 error
-                    .label("rat has no nth weekday")
-                    .help(weekday_in_days(format!("{first}-{}", (first + 6).min(31)), &number))
+                    .label(format!("only a single weekday takes `{mark}`"))
+                    .help(format!("write each with its own, as in `mon{mark},tue{mark}`"))
             }
-            (b'L', None) if *self.unit == WEEKDAY => error
-                .label("rat has no last weekday")
-                .help("write `22-31` in the day field, `*` here, and let the command check `date`"),
+            (b'-' | b'/', _) if self.text[start..self.at].contains(&b'#') => error
+                .label("a numbered weekday has no range and no step")
+                .help("write a list, as in `mon#1,mon#3`"),
             (b'W', _) if *self.unit == DAY => error.label("rat has no nearest working day"),
             _ if self.text[start] == b'*' => {
                 error.label("after `*` only a step like `/5` may follow")

@@ -1,7 +1,7 @@
 //! What other crons read differently: the same text is read in each dialect, and the readings are compared line
 //! by line. Knows no rule of any cron; `dialect` has those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::schedule::{Calendar, Schedule};
 use crate::syntax::crontab::{self, Assigned, Crontab, Entry, Form};
@@ -53,9 +53,9 @@ enum Difference {
 const SAID: [&str; 4] = ["W051", "W052", "W055", "W056"];
 
 fn compare(ours: &Crontab, theirs: &Crontab, other: &'static Dialect) -> Vec<(u32, Difference)> {
-    let is_said = |line: u32| {
-        ours.diagnostics.iter().any(|said| said.line == line && SAID.contains(&said.code))
-    };
+    let said = ours.diagnostics.iter().filter(|said| SAID.contains(&said.code));
+    let said: BTreeSet<u32> = said.map(|said| said.line).collect();
+    let is_said = |line: u32| said.contains(&line);
     let mut found = Vec::new();
     let mut by_line: BTreeMap<u32, &Entry> = BTreeMap::new();
     for entry in &theirs.entries {
@@ -68,10 +68,12 @@ fn compare(ours: &Crontab, theirs: &Crontab, other: &'static Dialect) -> Vec<(u3
         };
         found.extend(difference.map(|difference| (entry.line, difference)));
     }
-    let value =
-        |assigned: &Assigned| theirs.assignments.iter().find(|theirs| theirs.line == assigned.line);
+    let mut values: BTreeMap<u32, &Assigned> = BTreeMap::new();
+    for assigned in &theirs.assignments {
+        values.entry(assigned.line).or_insert(assigned);
+    }
     for assigned in ours.assignments.iter().filter(|assigned| !is_said(assigned.line)) {
-        let difference = match value(assigned) {
+        let difference = match values.get(&assigned.line) {
             None => Difference::Rejects,
             Some(theirs) if theirs.value == assigned.value => continue,
             Some(theirs) => Difference::OtherValue(theirs.value.shown().into_owned()),
@@ -104,7 +106,7 @@ fn difference(ours: &Entry, theirs: &Entry, other: &Dialect) -> Option<Differenc
 }
 
 /// When a calendar is due, whatever it was written like; `None` is never.
-fn meaning(calendar: &Calendar) -> Option<(u64, u32, u16, u32, u8, bool)> {
+fn meaning(calendar: &Calendar) -> Option<(u64, u32, u16, u32, u64, bool)> {
     if calendar.is_never_due() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! rat-at, rat-atq and rat-atrm against a ratd.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -10,7 +10,7 @@ use rat::plan::submission::Submission;
 use rat::plan::text::Text;
 
 use crate::bench::{
-    AT, ATQ, ATRM, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
+    AT, ATQ, ATRM, BATCH, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
 };
 
 fn at(root: &Root, words: &[&str]) -> Client {
@@ -61,8 +61,252 @@ fn the_queue_looks_as_that_of_at() {
     let queued = at(&root, &["noon", "tomorrow"]).input("true\n").run().ok();
     assert!(queued.stderr.contains("job 6 at"), "numbers are not used again: {queued:?}");
     let printed = root.client(AT, &["-c", "1"]).run().ok();
-    assert!(printed.stdout.starts_with("#!/bin/sh\numask "), "{printed:?}");
+    assert!(printed.stdout.starts_with("#!/bin/sh\n# atrun uid="), "{printed:?}");
     assert!(printed.stdout.ends_with("\ntrue\n"), "{printed:?}");
+    ratd.stop();
+}
+
+#[test]
+fn the_lines_and_statuses_are_those_of_at() {
+    let root = Root::new("lines");
+    let ratd = Start::system(&root).ready();
+    let whole = |words: &[&str], input: &str| {
+        let said = at(&root, words).input(input).run();
+        (said.status.unwrap(), said.stdout, said.stderr)
+    };
+    let queued = |line: &str| (0, String::new(), line.to_owned());
+    let warning = "warning: commands will be executed using /bin/sh\n";
+    let touch = ["-t", "203402010304"];
+    let time = "Thu Feb  1 03:04:00 2034";
+    let time = time.replace("Thu", "Wed");
+    let verbose = format!("{time}\n\n{warning}job 1 at {time}\n");
+    assert_eq!(whole(&[&["-v"], &touch[..]].concat(), "true"), queued(&verbose));
+    // What at -b TIME and options behind -b promise, and at itself fails at.
+    let words = [&["-b", "-q", "c"], &touch[..]].concat();
+    assert_eq!(whole(&words, "true"), queued(&format!("job 2 at {time}\n")));
+    let words = ["-bm", "noon", "tomorrow"];
+    assert!(whole(&words, "true").2.starts_with("job 3 at "));
+    let listed = root.client(AT, &["-l", "-o", "%Y", "-q", "C"]).run().ok();
+    assert_eq!(listed.stdout, format!("2\t2034 C {}\n", me()));
+    let turned = root.client(AT, &["-o", "%Y", "-l", "2", "1"]).run().ok();
+    assert_eq!(turned.stdout, format!("1\t2034 a {0}\n2\t2034 C {0}\n", me()));
+    assert_eq!(root.client(ATQ, &["-q", "b"]).run().ok().stdout.lines().count(), 1);
+
+    let twice = [&touch[..], &["noon"]].concat();
+    assert_eq!(whole(&twice, ""), (1, String::new(), "Cannot give time twice.\n".to_owned()));
+    for (wrong, line) in [
+        (&["-t", "203409310000"][..], "invalid date format: 203409310000\n"),
+        (&["-t", "203402010304.60"], "invalid date format: 203402010304.60\n"),
+        (&["-u", "no such user", "noon"], "Cannot find username no such user\n"),
+        (
+            &["-f", "/no/file", "noon"],
+            "Cannot open input file /no/file: No such file or directory\n",
+        ),
+        (&["-f", "/", "noon"], "Input error"),
+        (&["-q", "aa", "noon"], "queue \"aa\" is not one letter"),
+        (&["-q", "1", "noon"], "queue \"1\" is not one letter"),
+        (&["-l", "x"], "invalid job number\n"),
+        (&["-r", "1", "x"], "unknown jobid: x\n"),
+        (&["-c"], ""),
+        (&["-d"], ""),
+        (&[], ""),
+        (&["--no-such-option"], ""),
+        (&["now", "-1", "hour"], ""),
+        (&["-h"], ""),
+    ] {
+        let (status, stdout, stderr) = whole(wrong, "");
+        assert_eq!((status, stdout.as_str()), (1, ""), "{wrong:?}: {stderr}");
+        assert!(stderr.contains(line), "{wrong:?}: {stderr}");
+    }
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout.lines().count(), 3, "all are there still");
+    for refused in [root.client(ATRM, &[]).run(), root.client(ATQ, &["-Z"]).run()] {
+        assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+    }
+    let removed = root.client(AT, &["-d", "9", "1", "8", "2"]).run();
+    assert_eq!(removed.status, Some(1));
+    assert_eq!(removed.stderr, "Cannot find jobid 9\nCannot find jobid 8\n");
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout.lines().count(), 1);
+    let version = root.client(AT, &["-V"]).run().ok();
+    assert!(version.stdout.is_empty() && version.stderr.starts_with("rat-at "), "{version:?}");
+    ratd.stop();
+}
+
+#[test]
+fn under_at_s_own_names_it_is_at_s_programs() {
+    let root = Root::new("names");
+    let ratd = Start::system(&root).ready();
+    let links = root.directory("bin");
+    let link = |name: &str| {
+        let path = links.join(name);
+        std::os::unix::fs::symlink(AT, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let [at, atq, atrm, batch] = ["at", "atq", "atrm", "batch"].map(link);
+    for batch in [&batch, BATCH] {
+        let queued = root.client(batch, &[]).input("true").run().ok();
+        let lines: Vec<_> = queued.stderr.lines().collect();
+        assert_eq!(lines[0], "warning: commands will be executed using /bin/sh");
+        assert!(lines[1].starts_with("job ") && lines.len() == 2, "{queued:?}");
+        let refused = root.client(batch, &["now"]).input("true").run();
+        assert_eq!((refused.status, refused.stderr.as_str()), (Some(1), ""));
+        assert_eq!(refused.stdout, "batch accepts no parameters\n");
+    }
+    root.client(&at, &["noon", "tomorow"]).run().fails(1, "at: \"noon tomorow\": no such word");
+    root.client(&at, &["noon", "tomorrow"]).input("true").run().ok();
+    assert!(root.client(&atq, &["3"]).run().ok().stdout.starts_with("3\t"));
+    let refused = root.client(&atq, &["x"]).run();
+    assert_eq!(refused.stderr, "atq: invalid job number\n");
+    let refused = root.client(&atrm, &["3", "x"]).run();
+    assert_eq!(refused.stderr, "at: unknown jobid: x\n");
+    root.client(&atrm, &["3"]).run().ok();
+    ratd.stop();
+}
+
+/// rat-at with a terminal to read from, and what it says on standard error.
+fn typing(root: &Root) -> (std::process::Child, std::fs::File) {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let child = std::process::Command::new(AT)
+        .args(["-t", "203402010304"])
+        .env("RAT_ROOT", &root.path)
+        .stdin(terminal.slave)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, std::fs::File::from(terminal.master))
+}
+
+#[test]
+fn what_is_typed_is_asked_for_and_given_up_with_an_interrupt() {
+    let root = Root::new("typing");
+    let ratd = Start::system(&root).ready();
+    let (child, mut keys) = typing(&root);
+    keys.write_all(b"true\n\x04").unwrap();
+    let said = child.wait_with_output().unwrap();
+    let time = "Wed Feb  1 03:04:00 2034";
+    let wanted = format!(
+        "warning: commands will be executed using /bin/sh\nat {time}\nat> at> <EOT>\njob 1 at {time}\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&said.stderr), wanted);
+
+    let (mut child, mut keys) = typing(&root);
+    keys.write_all(b"echo half a job\n").unwrap();
+    let mut said = Vec::new();
+    let mut stderr = child.stderr.take().unwrap();
+    while !said.ends_with(b"at> at> ") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        said.extend(byte);
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(queue(&root).lines().count(), 1);
+    ratd.stop();
+}
+
+/// A file in the queue of Debian's at, complete.
+fn spooled(root: &Root, name: &str, text: &str) {
+    let relative = format!("var/spool/cron/atjobs/{name}");
+    root.write(&relative, text);
+    root.mode(&relative, 0o700);
+}
+
+fn job_of_at(uid: u32, script: &str) -> String {
+    format!(
+        "#!/bin/sh\n# atrun uid={uid} gid=0\n# mail {} 0\numask 27\nLANG=C; export LANG\n\
+         WORDS=it\\'s\\ \"\n\"two; export WORDS\ncd / || {{\n\t echo 'Execution directory inaccessible' >&2\n\
+         \t exit 1\n}}\n{script}\n",
+        me()
+    )
+}
+
+#[test]
+fn the_queue_of_another_at_is_taken_over_once() {
+    let root = Root::new("import");
+    let uid = nix::unistd::geteuid().as_raw();
+    let ratd = Start::system(&root).ready();
+    spooled(&root, "c0001f0201b4e0", &job_of_at(uid, "printf '%s' \"$WORDS\"; exit 14"));
+    spooled(&root, "a000200201b4e1", &job_of_at(uid, "true"));
+    spooled(&root, "=000210201b4e2", &job_of_at(uid, "true"));
+    spooled(&root, "a000220201b4e3", &job_of_at(uid + 1, "true"));
+    spooled(&root, "a000230201b4e4", "#!/bin/sh\nrm -rf /\n");
+    spooled(&root, "a000240201b4e5", &job_of_at(uid, "true"));
+    root.mode("var/spool/cron/atjobs/a000240201b4e5", 0o000);
+    spooled(&root, "a000250201b4e6", &job_of_at(uid, "true"));
+    std::fs::hard_link(
+        root.path("var/spool/cron/atjobs/a000250201b4e6"),
+        root.path("var/spool/cron/second"),
+    )
+    .unwrap();
+    let link = root.path("var/spool/cron/atjobs/a000260201b4e7");
+    std::os::unix::fs::symlink("a000200201b4e1", link).unwrap();
+    root.write("var/spool/cron/atjobs/.SEQ", "00026\n");
+
+    let rat = |arguments: &[&str]| root.client(RAT, arguments).run();
+    let import = rat(&["import", "at"]);
+    assert_eq!(import.status, Some(1), "{import:?}");
+    let told: Vec<_> = import.stdout.lines().collect();
+    assert!(told[0].starts_with("job 1 at ") && told[0].ends_with(" (was 31)"), "{told:?}");
+    assert!(told[1].ends_with(" (was 32)") && told.len() == 2, "{told:?}");
+    for (name, why) in [
+        ("=000210201b4e2", "it runs"),
+        ("a000220201b4e3", &format!("it is of uid {}, but its file is of uid {uid}", uid + 1)),
+        ("a000230201b4e4", "line 2: \"# atrun uid=\" expected"),
+        ("a000250201b4e6", "it has another link"),
+        ("a000260201b4e7", "it is a link"),
+    ] {
+        let line = format!("{name}: left: {why}\n");
+        assert!(import.stderr.contains(&line), "{line} in {}", import.stderr);
+    }
+    assert!(import.stderr.contains("a000240201b4e5"), "{}", import.stderr);
+    let listed = queue(&root);
+    let owners: Vec<_> = listed.lines().map(|line| line.split(' ').next_back().unwrap()).collect();
+    assert_eq!(owners, [me(), me()], "{listed}");
+    let letters: Vec<_> = listed.lines().map(|line| line.split(' ').nth_back(1).unwrap()).collect();
+    assert_eq!(letters, ["c", "a"]);
+    let shown = root.client(AT, &["-c", "1"]).run().ok().stdout;
+    assert!(shown.contains("WORDS=it\\'s\\ \"\n\"two; export WORDS\n"), "{shown}");
+    assert_eq!(shown, job_of_at(uid, "printf '%s' \"$WORDS\"; exit 14"));
+
+    root.client(ATRM, &["1"]).run().ok();
+    let again = rat(&["import", "at", "--remove"]);
+    assert!(again.stdout.contains("(was 31, taken over before)"), "{again:?}");
+    assert_eq!(queue(&root).lines().count(), 1, "what is removed does not come back");
+    let mut left: Vec<_> = std::fs::read_dir(root.path("var/spool/cron/atjobs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let names = ["22", "23", "24", "25", "26"].iter().zip(3..);
+    let names = names.map(|(number, minute)| format!("a000{number}0201b4e{minute}"));
+    let wanted = [".SEQ".to_owned(), "=000210201b4e2".to_owned()].into_iter().chain(names);
+    assert_eq!(left, wanted.collect::<Vec<_>>());
+    ratd.stop();
+    rat(&["import", "at"]).fails(3, "nothing was imported");
+}
+
+#[test]
+fn jobs_of_another_at_are_given_their_owners_by_root_alone() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("import-others");
+    root.write("etc/at.deny", "");
+    let mut ratd = Start::system(&root).ready();
+    let other = nix::unistd::User::from_name(OTHER).unwrap().unwrap().uid;
+    spooled(&root, "a000010000b4e0", &job_of_at(other.as_raw(), "id -un; exit 15"));
+    spooled(&root, "a000020201b4e1", &job_of_at(3_999_999, "true"));
+    for (name, uid) in [("a000010000b4e0", other.as_raw()), ("a000020201b4e1", 3_999_999)] {
+        let path = root.path(&format!("var/spool/cron/atjobs/{name}"));
+        std::os::unix::fs::chown(path, Some(uid), None).unwrap();
+    }
+    let by_other = root.client(RAT, &["import", "at"]).of_other().run();
+    by_other.fails(1, "only root may import jobs");
+    let import = root.client(RAT, &["import", "at"]).run();
+    assert!(import.stderr.contains("uid 3999999 has no passwd entry"), "{import:?}");
+    ratd.await_line("exited with status 15");
+    assert_eq!(root.history_of("at-1")[0]["output"], format!("{OTHER}\n"));
+    assert_eq!(root.history_of("at-1")[0]["owner"], OTHER);
     ratd.stop();
 }
 
@@ -176,6 +420,7 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
         return;
     }
     let root = Root::new("others");
+    root.write("etc/at.deny", "");
     let mut ratd = Start::system(&root).ready();
     at(&root, &["noon", "tomorrow"]).input("echo secret").run().ok();
     at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
@@ -185,7 +430,7 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
     root.client(ATRM, &["1"]).of_other().run().fails(1, "1: Not owner");
     let hidden = root.client(AT, &["-c", "1"]).of_other().run();
     assert!(!hidden.stdout.contains("secret"));
-    hidden.fails(1, "Cannot find jobid 1");
+    hidden.fails(1, "1: Not owner");
     assert_eq!(queue(&root).lines().count(), 2);
 
     at(&root, &["now"]).input("id -un; id -Gn; exit 6").of_other().run().ok();
@@ -196,8 +441,21 @@ fn jobs_of_others_are_neither_seen_nor_removed() {
     let runs = root.client(RAT, &["history", "--json"]).of_other().run().ok().stdout;
     assert!(runs.contains("at-3") && !runs.contains("at-4"), "{runs}");
     root.write("etc/at.deny", format!("{OTHER}\n"));
-    at(&root, &["now"]).input("true").of_other().run().fails(1, "not allowed to use at");
-    root.client(ATQ, &[]).of_other().run().fails(1, "not allowed to use at");
+    for (program, name) in [(AT, "rat-at"), (ATQ, "rat-atq"), (ATRM, "rat-atrm")] {
+        let words: &[&str] = if program == ATQ { &[] } else { &["2"] };
+        let words = if program == AT { &["now"] } else { words };
+        let refused = root.client(program, words).input("true").of_other().run();
+        let line = format!("You do not have permission to use {name}.\n");
+        assert!(refused.stderr.ends_with(&line) && refused.status == Some(1), "{refused:?}");
+    }
+    std::fs::remove_file(root.path("etc/at.deny")).unwrap();
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "You do not have permission");
+    root.write("etc/at.allow", format!("x\n{OTHER}\n"));
+    at(&root, &["noon", "tomorrow"]).input("true").of_other().run().ok();
+    root.write("etc/at.allow", format!(" {OTHER}\n{OTHER} # not a name\n"));
+    at(&root, &["now"]).input("true").of_other().run().fails(1, "You do not have permission");
+    root.write("etc/at.allow", "");
+    at(&root, &["noon", "tomorrow"]).input("true").run().ok();
     root.client(ATRM, &["2"]).run().ok();
     ratd.stop();
 }

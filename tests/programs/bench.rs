@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, User, geteuid, mkfifo};
@@ -28,6 +29,7 @@ pub const RATD: &str = env!("CARGO_BIN_EXE_ratd");
 pub const RAT: &str = env!("CARGO_BIN_EXE_rat");
 pub const CRONTAB: &str = env!("CARGO_BIN_EXE_rat-crontab");
 pub const AT: &str = env!("CARGO_BIN_EXE_rat-at");
+pub const BATCH: &str = env!("CARGO_BIN_EXE_rat-batch");
 pub const ATQ: &str = env!("CARGO_BIN_EXE_rat-atq");
 pub const ATRM: &str = env!("CARGO_BIN_EXE_rat-atrm");
 
@@ -299,6 +301,28 @@ impl Client {
         self.start().finish()
     }
 
+    /// Runs it with a terminal at all three ends, at which this is typed; gives its status and what the terminal shows.
+    #[track_caller]
+    pub fn on_terminal(mut self, typed: &str) -> (Option<i32>, String) {
+        let shown = format!("{:?}", self.command);
+        let pty = openpty(None, None).unwrap();
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        self.command.stdin(end()).stdout(end()).stderr(end());
+        let mut child = self.command.spawn().unwrap();
+        drop((self.command, pty.slave));
+        let mut master = File::from(pty.master);
+        master.write_all(typed.as_bytes()).unwrap();
+        in_time(&shown, move || {
+            let mut text = Vec::new();
+            let mut piece = [0; 4096];
+            // Once the other end is closed, reading fails.
+            while let Ok(length @ 1..) = master.read(&mut piece) {
+                text.extend_from_slice(&piece[..length]);
+            }
+            (child.wait().unwrap().code(), String::from_utf8_lossy(&text).replace("\r\n", "\n"))
+        })
+    }
+
     pub fn start(mut self) -> Started {
         self.command.stdin(Stdio::piped());
         let shown = format!("{:?}", self.command);
@@ -359,7 +383,12 @@ impl Start {
     }
 
     pub fn bare(root: &Root) -> Start {
-        let mut command = Command::new(RATD);
+        Start::program(root, RATD)
+    }
+
+    /// A program that becomes ratd.
+    pub fn program(root: &Root, program: &str) -> Start {
+        let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("TZ", "UTC");
         command.env("HOME", root.directory("home")).current_dir(&root.path);
         // A group of its own, as a shell's job has; a Ctrl-C goes to all of it.

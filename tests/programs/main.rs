@@ -12,4 +12,7 @@ mod disk;
 mod idle;
 mod protocol;
 mod single;
+mod spool;
 mod system;
+mod terminal;
+mod versions;

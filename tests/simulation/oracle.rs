@@ -7,8 +7,9 @@
 //! - Less than 3 hours late, or so much passed over by a step forward: every instant of the jobs that name their
 //!   times; of those that go by the clock, the minute that the clock shows. What is left out is said.
 //! - Later: what is due in the minute that the clock shows. What is left out is said.
-//! - The clock shows a time 2 minutes or more before one that it has shown: jobs that go by the clock go by it,
-//!   from the next minute on. Those that name their times wait until the clock is where it was.
+//! - The clock shows again what it has shown, and was stepped back by 2 minutes or more or is so much behind: jobs
+//!   that go by the clock go by it, from the next minute on. Those that name their times wait until the clock is
+//!   where it was.
 //! - The same by 3 hours and more: a new start; all jobs from the next minute on.
 //!
 //! Latitude, because the rule is in whole minutes and what is late is measured by the oldest: lateness within a
@@ -174,10 +175,13 @@ impl Oracle {
     fn judge_calendars(&mut self, turn: &Turn, starts: &[&Run]) -> Judgement {
         let step = (turn.wall - self.last.0) - (turn.monotonic - self.last.1);
         self.last = (turn.wall, turn.monotonic);
-        if turn.wall <= self.named_until - 3 * HOUR * 1000 {
+        let set_back = |shown: i64, limit: i64| {
+            turn.wall < shown && (step <= -limit * 1000 || turn.wall <= shown - limit * 1000)
+        };
+        if set_back(self.named_until, 3 * HOUR) {
             (self.named_until, self.clock_until) = (turn.wall, turn.wall);
             self.owe_anew(turn.wall.div_euclid(1000));
-        } else if turn.wall <= self.clock_until - 2 * MINUTE * 1000 {
+        } else if set_back(self.clock_until, 2 * MINUTE) {
             self.clock_until = turn.wall;
         }
         let mut passed = self.passed(turn.wall.div_euclid(1000));

@@ -273,7 +273,7 @@ fn calendar(five: &[Field; 5]) -> Calendar {
         bits(hour) as u32,
         bits(day) as u32,
         bits(month) as u16,
-        bits(weekday) as u8,
+        bits(weekday),
         stars,
     )
 }

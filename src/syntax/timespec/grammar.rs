@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use chrono::NaiveDate;
+
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::timespec::words::{Number, Piece, Token, Word, split};
 use crate::syntax::timespec::{Clock, Day, Step, Timespec};
@@ -33,7 +35,7 @@ impl Reader<'_> {
         let mut timespec =
             Timespec { clock: None, day: None, steps: Vec::new(), columns: self.columns.clone() };
         if self.take(Token::Word(Word::Now)) {
-            timespec.day = Some(Day::Today);
+            timespec.day = Some(Day::Now);
         } else if let Some(clock) = self.clock()? {
             timespec.clock = Some(clock);
             self.date(&mut timespec)?;
@@ -168,11 +170,16 @@ impl Reader<'_> {
                 self.skip(1);
                 let base = if digits <= 6 { 100 } else { 10_000 };
                 let (year, day, month) = (value % base, value / base % 100, value / base / 100);
-                self.spelled(Some(year), month, day, begins)?
+                // At knows a day 00 here and nowhere else: that before the first.
+                let spelled = self.spelled(Some(year), month, day.max(1), begins)?;
+                match spelled {
+                    Day::Date { year, month, .. } => Day::Date { year, month, day },
+                    other => other,
+                }
             }
             Token::Date { year, month, day } => {
                 self.skip(1);
-                self.spelled(Some(year), month, day, begins)?
+                self.real(self.spelled(Some(year), month, day, begins)?, piece.columns.clone())?
             }
             _ => return Ok(false),
         };
@@ -234,6 +241,19 @@ impl Reader<'_> {
             .help("write a time with a colon, a year with four digits"))
     }
 
+    /// A day that its month has.
+    fn real(&self, day: Day, columns: Range<usize>) -> Result<Day, Diagnostic> {
+        match day {
+            Day::Date { year: Some(year), month, day }
+                if NaiveDate::from_ymd_opt(year, month, day).is_none() =>
+            {
+                let message = format!("there is no day {year:04}-{month:02}-{day:02}");
+                Err(Diagnostic::error("T004", 1, columns, message))
+            }
+            day => Ok(day),
+        }
+    }
+
     fn spelled(
         &self,
         year: Option<u32>,
@@ -258,7 +278,7 @@ impl Reader<'_> {
             year @ ..100 => 1900 + year,
             year => year,
         });
-        Ok(Day::Date { year, month, day, columns })
+        Ok(Day::Date { year, month, day })
     }
 
     /// `("+" | "-") number unit`, or POSIX's `"next" unit` where no other stands before it.

@@ -18,10 +18,11 @@
 //!   reading of the clock; a month too short for the day runs over into the next (Jan 31 + 1 month is Mar 3).
 //! - A time alone, with or without minutes and hours added, that falls on today and is not later than the
 //!   present is tomorrow's.
-//! - A month and day without a year that lies before today, after any increment, is next year's. The time of day
-//!   does not count: 10:00 today is past after ten. Nothing but a spelled month and day is put off for a year.
+//! - What is said without a year, and not from `now`, and lies before today after any increment is next year's. The
+//!   time of day does not count: 10:00 today is past after ten.
 //! - A year below 70 is 20xx, to 99 it is 19xx, and any other is what it says.
-//! - A day that the month does not have is refused. 24:00 is the end of a day.
+//! - A day that its month is too short for runs over into the next, as at has it: `feb 30` is Mar 1 or 2. In
+//!   YYYY-MM-DD and DD.MM.YYYY it is refused, by at as well. 24:00 is the end of a day.
 //! - A reading the clock jumps over is the end of the jump; of two the first that is not past.
 //! - `utc` reads the clock, and adds, in UTC; a date or days added beside it are counted from today here.
 //! - What is past then is refused, with the time that was understood.
@@ -60,10 +61,26 @@ struct Clock {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Day {
+    /// Today, and never another year's: what is said is counted from this very minute.
+    Now,
     Today,
     Tomorrow,
     Weekday(Weekday),
-    Date { year: Option<i32>, month: u32, day: u32, columns: Range<usize> },
+    /// To the 31st, whatever the month.
+    Date {
+        year: Option<i32>,
+        month: u32,
+        day: u32,
+    },
+}
+
+impl Day {
+    fn has_year(&self) -> bool {
+        match self {
+            Day::Now | Day::Date { year: Some(_), .. } => true,
+            Day::Today | Day::Tomorrow | Day::Weekday(_) | Day::Date { year: None, .. } => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,41 +109,43 @@ pub fn resolve(
 
     let next_time = timespec.day.is_none() && timespec.steps.iter().all(Step::is_elapsed);
 
-    let date = match &timespec.day {
-        None if next_time => present.date(),
-        None => today,
-        Some(day) => date_of(day, today, timespec)?,
+    let far = || too_far(timespec.columns.clone());
+    let day = match &timespec.day {
+        None if next_time => ymd(present.date()),
+        None => ymd(today),
+        Some(day) => written(day, today, timespec.steps.is_empty()).ok_or_else(far)?,
+    };
+    let (date, steps) = match &timespec.day {
+        // Already a day on, at has the clock in its range before it counts.
+        Some(Day::Tomorrow | Day::Weekday(_)) => {
+            (day_in(day).ok_or_else(far)?, &timespec.steps[..])
+        }
+        _ => turned(day, &timespec.steps).ok_or_else(far)?,
     };
     let clock = timespec.clock.unwrap_or(Clock {
         hour: present.hour(),
         minute: present.minute(),
         utc: false,
     });
-    let begins = at_clock(date, clock).ok_or_else(|| too_far(timespec.columns.clone()))?;
-    let mut place = Place::Reading(begins);
-    for step in &timespec.steps {
+    let mut place = Place::Reading(at_clock(date, clock).ok_or_else(far)?);
+    for step in steps {
         place = place.moved(step, frame, now)?;
     }
     let shown = place.reading(frame);
-    match &timespec.day {
-        None if next_time => {
-            let passed = match place {
-                Place::Reading(reading) => reading <= present,
-                Place::Instant(instant) => instant <= now,
-            };
-            if passed && shown.date() == present.date() {
-                let tomorrow = shown.checked_add_days(Days::new(1));
-                let tomorrow = tomorrow.ok_or_else(|| too_far(timespec.columns.clone()))?;
-                place = Place::Reading(tomorrow);
-            }
+    if next_time {
+        let passed = match place {
+            Place::Reading(reading) => reading <= present,
+            Place::Instant(instant) => instant <= now,
+        };
+        if passed && shown.date() == present.date() {
+            place = Place::Reading(shown.checked_add_days(Days::new(1)).ok_or_else(far)?);
         }
-        Some(Day::Date { year: None, .. }) => {
-            if shown.year() == today.year() && shown.date() < today {
-                let step = Step { amount: 1, unit: Unit::Year, columns: timespec.columns.clone() };
-                place = Place::Reading(shown).moved(&step, frame, now)?;
-            }
-        }
-        None | Some(Day::Today | Day::Tomorrow | Day::Weekday(_) | Day::Date { .. }) => {}
+    } else if !timespec.day.as_ref().is_some_and(Day::has_year)
+        && shown.year() == today.year()
+        && shown.date() < today
+    {
+        let step = Step { amount: 1, unit: Unit::Year, columns: timespec.columns.clone() };
+        place = Place::Reading(shown).moved(&step, frame, now)?;
     }
     let due = place.instant(frame, now);
     if !(1..=9999).contains(&reading(zone, due).year()) {
@@ -229,14 +248,14 @@ impl Place {
         let days = |days: Option<i64>| {
             dated(reading.date().checked_add_signed(TimeDelta::try_days(days?)?))
         };
-        let months = |months: Option<i64>| dated(months_after(reading.date(), months?));
+        let date = ymd(reading.date());
         let place = match step.unit {
             Unit::Minute => elapsed(Some(step.amount)),
             Unit::Hour => elapsed(step.amount.checked_mul(60)),
             Unit::Day => days(Some(step.amount)),
             Unit::Week => days(step.amount.checked_mul(7)),
-            Unit::Month => months(Some(step.amount)),
-            Unit::Year => months(step.amount.checked_mul(12)),
+            Unit::Month => dated(months_after(date, step.amount)),
+            Unit::Year => dated(years_after(date, step.amount)),
         };
         place
             .filter(|place| (1..=9999).contains(&place.reading(frame).year()))
@@ -257,18 +276,30 @@ fn too_far(columns: Range<usize>) -> Diagnostic {
 
 /// The same day of another month; where that month is too short, as many days into the next. At turns the
 /// month first and the year after it, so it is the old year's February that is too short for Dec 31 + 2 months.
-fn months_after(date: NaiveDate, months: i64) -> Option<NaiveDate> {
-    let months = i64::from(date.month0()).checked_add(months)?;
-    let years = i32::try_from(months.div_euclid(12)).ok()?;
+fn months_after((year, month, day): (i32, u32, u32), months: i64) -> Option<NaiveDate> {
+    let months = i64::from(month - 1).checked_add(months)?;
     let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
-    let turned = day_in(date.year(), month, date.day())?;
-    day_in(turned.year().checked_add(years)?, turned.month(), turned.day())
+    let turned = day_in((year, month, day))?;
+    match months.div_euclid(12) {
+        0 => Some(turned),
+        years => years_after(ymd(turned), years),
+    }
 }
 
-/// That day of that month, or as many days into the next as the month is too short for it.
-fn day_in(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
+/// The same day of another year, or the day after it.
+fn years_after((year, month, day): (i32, u32, u32), years: i64) -> Option<NaiveDate> {
+    day_in((year.checked_add(i32::try_from(years).ok()?)?, month, day))
+}
+
+fn ymd(date: NaiveDate) -> (i32, u32, u32) {
+    (date.year(), date.month(), date.day())
+}
+
+/// That day of that month, or as many days into the next as the month is too short for it; the last of the month
+/// before for the day 0.
+fn day_in((year, month, day): (i32, u32, u32)) -> Option<NaiveDate> {
     let first = NaiveDate::from_ymd_opt(year, month, 1)?;
-    first.checked_add_days(Days::new(u64::from(day) - 1))
+    first.checked_add_signed(TimeDelta::days(i64::from(day) - 1))
 }
 
 fn at_clock(date: NaiveDate, clock: Clock) -> Option<NaiveDateTime> {
@@ -282,31 +313,36 @@ fn minute_of(now: Timestamp, zone: &dyn Offsets) -> Timestamp {
     DateTime::from_timestamp(now.timestamp() - seconds, 0).unwrap_or(now)
 }
 
-fn date_of(day: &Day, today: NaiveDate, timespec: &Timespec) -> Result<NaiveDate, Diagnostic> {
-    let alone = timespec.steps.is_empty();
-    let ahead = |days: u64| {
-        let date = today.checked_add_days(Days::new(days));
-        date.ok_or_else(|| too_far(timespec.columns.clone()))
-    };
+/// Year, month and day of the month as they are written, to the 31st of any month. A day that has passed is next
+/// year's where it is all that was said.
+fn written(day: &Day, today: NaiveDate, is_all: bool) -> Option<(i32, u32, u32)> {
+    let ahead = |days| today.checked_add_days(Days::new(days)).map(ymd);
     match day {
-        Day::Today => Ok(today),
+        Day::Now | Day::Today => ahead(0),
         Day::Tomorrow => ahead(1),
-        Day::Weekday(weekday) => {
-            let days = weekday.days_since(today.weekday());
-            ahead(if days == 0 { 7 } else { u64::from(days) })
+        Day::Weekday(weekday) => match weekday.days_since(today.weekday()) {
+            0 => ahead(7),
+            days => ahead(u64::from(days)),
+        },
+        Day::Date { year, month, day } => {
+            let has_passed = (*month, *day) < (today.month(), today.day());
+            let next = i32::from(is_all && has_passed);
+            Some((year.unwrap_or(today.year() + next), *month, *day))
         }
-        Day::Date { year, month, day, columns } => {
-            let before_today = (*month, *day) < (today.month(), today.day());
-            let year = match year {
-                Some(year) => *year,
-                None if alone && before_today => today.year() + 1,
-                None => today.year(),
-            };
-            NaiveDate::from_ymd_opt(year, *month, *day).ok_or_else(|| {
-                let message = format!("there is no day {year:04}-{month:02}-{day:02}");
-                Diagnostic::error("T004", 1, columns.clone(), message)
-            })
+    }
+}
+
+/// The date of a day, and the steps that are still to be made from it. Months and years are counted from the day
+/// that was written, before it runs over and before 24:00 is the next one: `feb 29 + 1 year`.
+fn turned(day: (i32, u32, u32), steps: &[Step]) -> Option<(NaiveDate, &[Step])> {
+    match steps {
+        [Step { amount, unit: Unit::Month, .. }, rest @ ..] => {
+            Some((months_after(day, *amount)?, rest))
         }
+        [Step { amount, unit: Unit::Year, .. }, rest @ ..] => {
+            Some((years_after(day, *amount)?, rest))
+        }
+        _ => Some((day_in(day)?, steps)),
     }
 }
 

@@ -1,0 +1,5 @@
+//! rat-batch.
+
+fn main() -> std::process::ExitCode {
+    rat::client::at::batch()
+}
