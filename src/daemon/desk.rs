@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
