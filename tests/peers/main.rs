@@ -23,23 +23,31 @@ use rat::plan::job::Job;
 use rat::plan::schedule::Schedule;
 use rat::syntax::crontab::{self, Form};
 use rat::syntax::diagnostic::Severity;
-use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, RAT};
+use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, Fields, RAT, Vixie};
 use rat::syntax::seed::Seed;
 
 use crate::chance::Chance;
-use crate::generate::Case;
+use crate::generate::{Case, Whose};
 use crate::peer::{Peer, Record, Stretch};
 
-/// What is different and shall be: part of a case's text, for which peer, and why.
-const EXCEPTIONS: &[(&[u8], Peer, &str)] = &[
-    (b"~", Peer::Cronie, "each draws its own number"),
-    (b"-0", Peer::Cronie, "ranges down to 0 end in 7 only in versions after 1.7.2"),
-    (b"-sun", Peer::Cronie, "the same"),
-];
+/// cronie as trixie has it: ranges down to 0 end in 7 only in later versions, which the dialect follows.
+static CRONIE_1_7_2: Dialect = Dialect {
+    fields: match CRONIE.fields {
+        Fields::Vixie(vixie) => Fields::Vixie(Vixie { zero_is_seven: false, ..vixie }),
+        other => other,
+    },
+    ..CRONIE
+};
 
-fn is_exception(case: &Case, peer: Peer) -> bool {
-    let holds = |part: &[u8]| case.text.windows(part.len()).any(|window| window == part);
-    EXCEPTIONS.iter().any(|(part, of, _)| *of == peer && holds(part))
+/// Whether minutes are drawn, of which each cron draws its own: then only the entries can be compared.
+fn draws(case: &Case, peer: Peer) -> bool {
+    let seed = Seed { host: String::new(), owner: "user".to_owned() };
+    let form = if case.whose == Whose::System { Form::System } else { Form::User };
+    peer == Peer::Cronie
+        && crontab::parse(&case.text, form, &seed, dialect(peer))
+            .entries
+            .iter()
+            .any(|entry| entry.written.contains('~'))
 }
 
 /// Numbers of more than 31 bits make busybox write where it should not, until it dies; of a nickname Debian's build,
@@ -52,7 +60,7 @@ fn breaks(case: &Case, peer: Peer) -> bool {
 fn dialect(peer: Peer) -> &'static Dialect {
     match peer {
         Peer::Debian => &DEBIAN,
-        Peer::Cronie => &CRONIE,
+        Peer::Cronie => &CRONIE_1_7_2,
         Peer::Busybox => &BUSYBOX,
         Peer::Bcron => &RAT,
     }
@@ -177,17 +185,13 @@ fn compare_minutes(theirs: &Minutes, ours: &Minutes) -> Option<String> {
     let differs = |command: &&Vec<u8>| theirs.get(*command) != ours.get(*command);
     let command = theirs.keys().chain(ours.keys()).find(differs)?;
     let (theirs, ours) = (theirs.get(command).unwrap_or(&none), ours.get(command).unwrap_or(&none));
-    let only = |these: &[i64], others: &[i64]| {
-        let only: Vec<i64> = these.iter().filter(|at| !others.contains(at)).copied().collect();
-        shown(&only)
-    };
     Some(format!(
         "{}: it starts {} and rat {}; only it: {}; only rat: {}",
         command.escape_ascii(),
         theirs.len(),
         ours.len(),
-        only(theirs, ours),
-        only(ours, theirs),
+        shown(&missing(theirs, ours)),
+        shown(&missing(ours, theirs)),
     ))
 }
 
@@ -195,6 +199,7 @@ fn compare_minutes(theirs: &Minutes, ours: &Minutes) -> Option<String> {
 fn beside(peer: Peer, usual: usize) {
     let mut chance = Chance::new(seed());
     let mut differences = Differences::default();
+    let root = ours::machine_in("UTC", &place(&format!("{peer:?}-utc")));
     let mut left = count(usual);
     while left > 0 {
         // busybox looks its users up in one long file, again for each start.
@@ -209,15 +214,11 @@ fn beside(peer: Peer, usual: usize) {
         let mut cases: Vec<Case> = cases.into_iter().filter(|case| !breaks(case, peer)).collect();
         if peer == Peer::Busybox {
             // It has users' crontabs only.
-            cases.iter_mut().for_each(|case| case.whose = generate::Whose::User);
+            cases.iter_mut().for_each(|case| case.whose = Whose::User);
         }
         let days = days(&mut chance);
         let record = peer.run(&cases, "UTC", &days, &place(&format!("{peer:?}")));
-        let root = ours::machine_in("UTC", &place("utc"));
         for (number, case) in cases.iter().enumerate() {
-            if is_exception(case, peer) {
-                continue;
-            }
             if record.starts[number].iter().any(|(_, id)| !record.started.contains_key(id)) {
                 // What it started was not seen, for once.
                 continue;
@@ -234,6 +235,9 @@ fn beside(peer: Peer, usual: usize) {
                 );
                 continue;
             }
+            if draws(case, peer) {
+                continue;
+            }
             let theirs = minutes_of_peer(&record, number, &days);
             let ours = minutes_of_ours(&jobs, &days);
             if let Some(what) = compare_minutes(&theirs, &ours) {
@@ -243,6 +247,7 @@ fn beside(peer: Peer, usual: usize) {
             compare_started(peer, case, &record, number, &jobs, &mut differences);
         }
     }
+    let _ = std::fs::remove_dir_all(&root);
     differences.end(peer);
 }
 
@@ -304,12 +309,13 @@ const NIGHTS: &[(&str, i64)] = &[
 fn nights(peer: Peer, usual: usize) {
     let mut chance = Chance::new(seed());
     let mut differences = Differences::default();
+    let root = place(&format!("{peer:?}-zone"));
     for (zone, change) in NIGHTS {
         let cases: Vec<Case> =
             (0..count(usual)).map(|number| generate::plain(&mut chance, number)).collect();
         let night = [(change - 8 * 3600, change + 8 * 3600)];
         let record = peer.run(&cases, zone, &night, &place(&format!("{peer:?}-night")));
-        let root = ours::machine_in(zone, &place("zone"));
+        ours::machine_in(zone, &root);
         for (number, case) in cases.iter().enumerate() {
             differences.cases += 1;
             let jobs = ours::jobs(case, dialect(peer), &root);
@@ -318,79 +324,114 @@ fn nights(peer: Peer, usual: usize) {
             let named = jobs.iter().all(|job| !is_wildcard(job));
             let late = if named { LATEST } else { 0 };
             if !named {
-                // A cron that is still making up for missed minutes begins a minute twice.
-                theirs.values_mut().for_each(Vec::dedup);
+                for (command, theirs) in &mut theirs {
+                    let ours = ours.get(command).map_or(&[][..], Vec::as_slice);
+                    once_a_minute(theirs, ours, *change);
+                }
             }
-            let is_near = |theirs: &Minutes| {
-                theirs.len() == ours.len()
-                    && theirs.iter().zip(&ours).all(|((_, theirs), (_, ours))| {
-                        theirs.len() == ours.len()
-                            && theirs
-                                .iter()
-                                .zip(ours)
-                                .all(|(its, ours)| (0..=late).contains(&(its - ours)))
-                    })
-            };
-            if !is_near(&theirs) {
+            let is_same = theirs.len() == ours.len()
+                && theirs.iter().zip(&ours).all(|((_, its), (_, ours))| is_near(its, ours, late));
+            if !is_same {
                 let what = compare_minutes(&theirs, &ours).unwrap_or_default();
                 differences.add(peer, case, &format!("{zone} around {change}: {what}"));
             }
         }
     }
+    let _ = std::fs::remove_dir_all(&root);
     differences.end(peer);
 }
 
-/// Sixty missed minutes take ten of them to make up for.
-const LATEST: i64 = 11 * 60;
+/// A cron that is still making up for missed minutes begins a minute twice, and those of the last five again when it
+/// is through.
+fn once_a_minute(theirs: &mut Vec<i64>, ours: &[i64], change: i64) {
+    for at in theirs.iter_mut().filter(|at| (change..change + LATEST).contains(*at)) {
+        let minute = ours.iter().rfind(|minute| (*at - SMALL..=*at).contains(minute));
+        *at = minute.copied().unwrap_or(*at);
+    }
+    theirs.dedup();
+}
+
+/// So many missed minutes as there can be, 180, take thirty of them to make up for.
+const LATEST: i64 = 31 * 60;
+
+/// Whether the same is started, by the peer perhaps a little later.
+fn is_near(theirs: &[i64], ours: &[i64], late: i64) -> bool {
+    theirs.len() == ours.len()
+        && theirs.iter().zip(ours).all(|(its, ours)| (0..=late).contains(&(its - ours)))
+}
+
+/// What there is in one and not in the other.
+fn missing(these: &[i64], others: &[i64]) -> Vec<i64> {
+    these.iter().filter(|at| !others.contains(at)).copied().collect()
+}
 
 fn is_wildcard(job: &Job) -> bool {
     matches!(&job.schedule, Schedule::Calendar(calendar) if calendar.is_wildcard())
 }
 
-/// Steps of a clock in seconds, each where the other may take it for the same as rat.
+/// Steps of a clock in seconds, none of them within a minute of where another rule begins.
 const STEPS: &[i64] = &[
-    120, 240, 300, 600, 1800, 5400, 9000, 10_740, 10_860, 36_000, -60, -180, -600, -3600, -5400,
-    -10_500, -36_000,
+    120, 180, 240, 360, 600, 1800, 5400, 9000, 10_740, 10_860, 36_000, -60, -180, -600, -3600,
+    -5400, -10_500, -36_000,
 ];
 
-/// What is started when the clock is set at noon and four minutes.
+/// Up to here nothing is left out.
+const SMALL: i64 = 300;
+
+/// What is started when the clock is set some minutes after noon.
 fn steps(peer: Peer, usual: usize) {
     let mut chance = Chance::new(seed());
     let mut differences = Differences::default();
-    let root = ours::machine_in("UTC", &place("steps"));
+    let root = ours::machine_in("UTC", &place(&format!("{peer:?}-steps")));
     for step in STEPS {
         let cases: Vec<Case> =
             (0..count(usual)).map(|number| generate::plain(&mut chance, number)).collect();
         let noon = midnight(2026, 6, 1) + 86_400 * chance.between(0, 20) + 43_200;
-        let (set, to) = (noon + 240, noon + 240 + step);
+        // A cron that sleeps finds out at the end of a minute, and rat at once: forward the clock is set at that end,
+        // where both begin the minute that it shows, and back within a minute, whose rest neither begins.
+        let set = if *step > 0 { noon + 240 } else { noon + 210 };
+        let to = set + step;
         let stretches = [(noon - 3600, set), (to, to + 5 * 3600)];
         let record = peer.run(&cases, "UTC", &stretches, &place(&format!("{peer:?}-step")));
+        // A minute more, because a scheduler starts nothing in the minute in which it begins.
+        let longer = [(noon - 3660, set), stretches[1]];
         for (number, case) in cases.iter().enumerate() {
             differences.cases += 1;
             let jobs = ours::jobs(case, dialect(peer), &root);
-            let theirs: Vec<i64> = record.starts[number]
-                .iter()
-                .map(|(at, _)| *at)
-                .filter(|at| *at >= noon - 3600 && *at < noon + 86_400)
-                .collect();
-            let ours: Vec<i64> =
-                ours::starts(&jobs, &stretches).iter().map(|(at, _)| *at).collect();
-            let late = if jobs.iter().any(|job| is_wildcard(job)) { 59 } else { LATEST };
-            let is_near = theirs.len() == ours.len()
-                && theirs.iter().zip(&ours).all(|(its, ours)| (0..=late).contains(&(its - ours)));
-            if !is_near {
+            let begun = |at: &i64| *at >= noon - 86_400;
+            let minute = |(at, _): &(i64, u64)| at.div_euclid(60) * 60;
+            let mut theirs: Vec<i64> =
+                record.starts[number].iter().map(minute).filter(begun).collect();
+            let ours: Vec<i64> = ours::starts(&jobs, &longer);
+            let named = jobs.iter().all(|job| !is_wildcard(job));
+            if !named && *step > SMALL {
+                once_a_minute(&mut theirs, &ours, to);
+            }
+            if !is_near(
+                &theirs,
+                &ours,
+                if named {
+                    LATEST
+                } else if *step > 0 {
+                    60
+                } else {
+                    0
+                },
+            ) {
+                let (only_it, only_rat) = (missing(&theirs, &ours), missing(&ours, &theirs));
                 let what = format!(
-                    "set by {step} at {}: it starts {} [{}] and rat {} [{}]",
+                    "set by {step} at {}: it starts {} and rat {}; only it: {}; only rat: {}",
                     shown(&[set]),
                     theirs.len(),
-                    shown(&theirs),
                     ours.len(),
-                    shown(&ours)
+                    shown(&only_it),
+                    shown(&only_rat)
                 );
                 differences.add(peer, case, &what);
             }
         }
     }
+    let _ = std::fs::remove_dir_all(&root);
     differences.end(peer);
 }
 
@@ -432,7 +473,7 @@ fn debian_takes_the_same_files() {
     let mut differences = Differences::default();
     let root = ours::machine_in("UTC", &place("takes"));
     for _ in 0..count(1000) {
-        let case = Case { whose: generate::Whose::User, ..generate::case(&mut chance) };
+        let case = Case { whose: Whose::User, ..generate::case(&mut chance) };
         differences.cases += 1;
         let taken = peer::crontab_takes(&case, &root);
         let seed = Seed { host: String::new(), owner: "user".to_owned() };
@@ -446,6 +487,7 @@ fn debian_takes_the_same_files() {
             );
         }
     }
+    let _ = std::fs::remove_dir_all(&root);
     differences.end(Peer::Debian);
 }
 
