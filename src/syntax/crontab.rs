@@ -681,10 +681,10 @@ impl Line<'_> {
         if self.form == Form::System {
             let word = rest.word_or_complain(at, "a user and a command", said)?;
             self.check_user(word, said);
-            // Where a NUL does not make the line wrong, a name ends there too.
+            // Where a NUL does not make the line wrong, a name ends there too, and the command begins.
             let name = word.text.split(|byte| *byte == 0).next().unwrap_or_default();
             user = Some(String::from_utf8_lossy(name).into_owned());
-            at = word.columns().end;
+            at = word.place.column + name.len();
         }
         at = rest.flags(at, &mut flags, said)?;
         let first = rest.command(at, count, said)?;
