@@ -646,6 +646,10 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
+fn length_to_nul(word: &[u8]) -> usize {
+    word.iter().position(|byte| *byte == 0).unwrap_or(word.len())
+}
+
 /// A line that is an entry, or should be.
 struct Line<'t> {
     text: &'t [u8],
@@ -672,7 +676,7 @@ impl Line<'_> {
         let count = self.count_fields(at, said)?;
         at += self.text[at..].iter().take_while(|byte| is_blank(**byte)).count();
         let (fields, rest) = self.uncommented(at, count);
-        let written = at..fields.after_words(at, count);
+        let written = at..fields.after_schedule(at, count);
         at = written.end;
         if count == 5 && self.dialect.byte_255_ends {
             self.check_byte_255(at, said)?;
@@ -682,9 +686,9 @@ impl Line<'_> {
             let word = rest.word_or_complain(at, "a user and a command", said)?;
             self.check_user(word, said);
             // Where a NUL does not make the line wrong, a name ends there too, and the command begins.
-            let name = word.text.split(|byte| *byte == 0).next().unwrap_or_default();
-            user = Some(String::from_utf8_lossy(name).into_owned());
-            at = word.place.column + name.len();
+            let length = length_to_nul(word.text);
+            user = Some(String::from_utf8_lossy(&word.text[..length]).into_owned());
+            at = word.place.column + length;
         }
         at = rest.flags(at, &mut flags, said)?;
         let first = rest.command(at, count, said)?;
@@ -878,8 +882,13 @@ impl Line<'_> {
     }
 
     /// The end of the `count`th word from `at` on, or of the last one.
-    fn after_words(&self, at: usize, count: usize) -> usize {
-        words(self.text, self.line, at).take(count).last().map_or(at, |word| word.columns().end)
+    fn after_schedule(&self, at: usize, count: usize) -> usize {
+        let last = words(self.text, self.line, at).take(count).last();
+        match last {
+            // Where a NUL does not make the line wrong, a nickname ends there too, and the command begins.
+            Some(word) if count == 1 => at + length_to_nul(word.text),
+            word => word.map_or(at, |word| word.columns().end),
+        }
     }
 
     fn word_or_complain(
