@@ -14,6 +14,7 @@ pub mod store;
 
 pub mod session;
 
+pub mod anacron;
 pub mod client;
 pub mod daemon;
 

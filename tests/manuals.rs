@@ -20,11 +20,12 @@ const PROGRAMS: &[Programs] = &[
     Programs { page: "rat-at.1", program: env!("CARGO_BIN_EXE_rat-at"), verbs: &[] },
     Programs { page: "rat-atq.1", program: env!("CARGO_BIN_EXE_rat-atq"), verbs: &[] },
     Programs { page: "rat-atrm.1", program: env!("CARGO_BIN_EXE_rat-atrm"), verbs: &[] },
+    Programs { page: "rat-anacron.8", program: env!("CARGO_BIN_EXE_rat-anacron"), verbs: &[] },
     Programs { page: "rat-crontab.1", program: env!("CARGO_BIN_EXE_rat-crontab"), verbs: &[] },
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "status", "next", "check", "import", "explain"],
+        verbs: &["list", "history", "retry", "status", "next", "run", "check", "import", "explain"],
     },
 ];
 

@@ -205,12 +205,14 @@ impl Clocked {
     fn tell(&mut self, event: Event) {
         let actions = self.scheduler.handle(&self.now, event);
         for action in actions {
-            let Action::Start { run, recipe } = action else { continue };
+            let Action::Start { run, recipe, .. } = action else { continue };
             let command = String::from_utf8_lossy(&recipe.command.0).into_owned();
             let shown = |at: Timestamp, form| at.with_timezone(&self.zone).format(form).to_string();
             let (at, due) = (shown(self.now.wall, "%H:%M"), shown(run.due, "%H:%M"));
             let late = if at == due { String::new() } else { format!("({due})") };
             self.starts.push(format!("{at}={command}{late}"));
+            // It is over at once, or where no entry runs twice at a time it would be the last.
+            self.tell(Event::Ended { run: run.id, outcome: Outcome::Exited(0) });
         }
     }
 

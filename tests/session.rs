@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, Uid, User, mkfifo};
 
 use rat::plan::job::{JobId, Kind, Mailing, Recipe};
+use rat::plan::manner::{Ends, Homeless, Letter, Manner, OWN};
 use rat::plan::run::{Mailer, Order, Outcome, Report, Run, RunId, Trigger};
 use rat::plan::text::Text;
 use rat::session::frame::{Answer, Answers, encode_order};
@@ -118,13 +119,19 @@ impl Bench {
                 environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
+            stamp: None,
             keep_output: 64 << 10,
             echo: false,
             mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },
             log: Text::from("/dev/null/no-log"),
+            manner: OWN,
+            daemon: Vec::new(),
+            codeset: "UTF-8".to_owned(),
+            over: None,
         }
     }
 
@@ -697,13 +704,142 @@ fn an_at_job_of_another_user_reads_its_script_and_input() {
     assert_eq!(bench.output(&entry), "texttext");
 }
 
-/// The next line of the log, without what stands in front of its words.
+/// The next line of the log, without what stands in front of its words, that is not about a start.
 fn next_line(log: &UnixDatagram) -> String {
+    loop {
+        let line = next_whole_line(log);
+        let (_, words) = line.split_once("]: ").unwrap();
+        if !words.contains(") CMD (") {
+            return words.to_owned();
+        }
+    }
+}
+
+/// The next line of the log, as it stands there.
+fn next_whole_line(log: &UnixDatagram) -> String {
     let mut bytes = [0; 4096];
     let length = log.recv(&mut bytes).unwrap();
-    let line = String::from_utf8(bytes[..length].to_vec()).unwrap();
-    let (_, words) = line.split_once("]: ").unwrap();
-    words.to_owned()
+    String::from_utf8(bytes[..length].to_vec()).unwrap()
+}
+
+/// The next line of the log about what was done, whole.
+fn next_but_pam(log: &UnixDatagram) -> String {
+    let line = next_whole_line(log);
+    if line.contains("INFO (no PAM") { next_whole_line(log) } else { line }
+}
+
+#[test]
+fn the_log_names_the_job_by_its_own_process() {
+    let bench = Bench::new("cmd");
+    let (log, path) = bench.log();
+    let mut order = bench.order(Kind::Entry, "echo $$ # \u{1b}\u{fc}");
+    order.log = path.clone();
+    let pid = bench.output(&order);
+    let line = next_but_pam(&log);
+    // Facility cron, severity info.
+    let expected = format!("<78>CRON[{}]: ({}) CMD (echo $$ # ^[\\303\\274)", pid.trim(), me());
+    assert_eq!(line, expected);
+    let mut quiet = bench.order(Kind::Entry, "true");
+    (quiet.log, quiet.recipe.quiet) = (path.clone(), true);
+    bench.output(&quiet);
+    let mut at = bench.order(Kind::At, "secret");
+    (at.log, at.run.name) = (path.clone(), "at-7".to_owned());
+    bench.run(&at);
+    let line = next_whole_line(&log);
+    assert!(line.ends_with(&format!("({}) CMD (at-7)", me())), "{line}");
+    let mut other = bench.order(Kind::Entry, "echo out; echo more");
+    other.manner =
+        Manner { job: "CROND".into(), ends: Ends::Command, letter: Letter::Quoted, ..OWN };
+    other.mailer.program = Some(Text::from("/no/such"));
+    other.log = path;
+    bench.output(&other);
+    for expected in [
+        "CMD (echo out; echo more)",
+        "CMDEND (echo out; echo more)",
+        "CMDOUT (out)",
+        "CMDOUT (more)",
+    ] {
+        let line = next_whole_line(&log);
+        assert!(line.starts_with("<78>CROND[") && line.ends_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn without_a_home_each_cron_does_what_it_does() {
+    let bench = Bench::new("no-home");
+    let (log, path) = bench.log();
+    let mut order = bench.order(Kind::Entry, "pwd");
+    order.recipe.directory = Some(Text::from("/no/such"));
+    order.manner = Manner { homeless: Homeless::Daemons("/usr".into()), ..OWN };
+    assert_eq!(bench.output(&order), "/usr\n");
+    let mut order = bench.order(Kind::Entry, "pwd");
+    order.recipe.directory = Some(Text::from("/no/such"));
+    order.manner = Manner { homeless: Homeless::Daemons("/no/other".into()), ..OWN };
+    assert_eq!(bench.output(&order), "/\n");
+    let mut order = bench.order(Kind::Entry, "pwd");
+    (order.recipe.directory, order.log) = (Some(Text::from("/no/such")), path);
+    order.manner = Manner { homeless: Homeless::NotRun, ..OWN };
+    let why = "cannot change to /no/such: No such file or directory";
+    assert_eq!(bench.outcome(&order), Outcome::NotStarted(why.to_owned()));
+    let line = next_but_pam(&log);
+    assert!(line.starts_with("<75>"), "{line}");
+    assert!(
+        line.ends_with("(CRON) ERROR chdir failed (/no/such): No such file or directory"),
+        "{line}"
+    );
+}
+
+/// Lets go whoever waits at this pipe, whatever became of the test.
+struct Release(PathBuf);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let _ = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&self.0);
+    }
+}
+
+/// A PAM service that lets a user have no process beside the first: it is counted only once it runs.
+const ONE_PROCESS: &str = r#"
+mkdir pam.d
+echo 'games hard nproc 0' > limits
+printf 'auth required pam_permit.so\naccount required pam_permit.so\n' > pam.d/ratd
+echo "session required pam_limits.so conf=$PWD/limits" >> pam.d/ratd
+mount --bind pam.d /etc/pam.d
+"#;
+
+#[test]
+fn a_job_that_there_is_no_process_for_waits_and_is_not_lost() {
+    if !is_root() {
+        return;
+    }
+    let Some(bench) = Bench::within("nproc", ONE_PROCESS) else { return };
+    let (log, path) = bench.log();
+    let meeting = bench.meeting("meeting");
+    let order = |kind, command: &str| {
+        let mut order = bench.order(kind, command);
+        order.run.owner = "games".to_owned();
+        order.log = path.clone();
+        order
+    };
+    let _release = Release(meeting.clone());
+    // What the shell does itself needs no second process.
+    let first = order(Kind::Entry, &format!("read x < {}; exit 3", meeting.display()));
+    bench.send(&first);
+    let line = next_whole_line(&log);
+    assert!(line.ends_with("; exit 3)"), "{line}");
+    let (entry, at) = (order(Kind::Entry, "exit 4"), order(Kind::At, "exit 5"));
+    for waits in [&entry, &at] {
+        bench.send(waits);
+        let line = next_whole_line(&log);
+        let expected = "(games) CAN'T FORK (job): cannot run /bin/sh: \
+                        Try again; it waits";
+        assert!(line.ends_with(expected), "{line}");
+        assert!(matches!(report::read(&bench.path(waits)), Ok(Found::Alive(_))));
+    }
+    std::fs::write(&meeting, "go\n").unwrap();
+    assert_eq!(bench.report(&first).outcome, Outcome::Exited(3));
+    assert_eq!(bench.report(&entry).outcome, Outcome::Exited(4));
+    assert_eq!(bench.report(&at).outcome, Outcome::Exited(5));
 }
 
 #[test]
@@ -880,6 +1016,7 @@ fn without_a_service_jobs_run_and_the_log_says_so_once() {
     for _ in 0..3 {
         let mut order = bench.order(Kind::Entry, "true");
         order.log = path.clone();
+        order.recipe.quiet = true;
         assert_eq!(bench.outcome(&order), Outcome::Exited(0));
     }
     let line = next_line(&log);

@@ -17,6 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("session", &["plan", "sys", "log", "paths"]),
     ("spool", &["plan", "syntax", "zone", "sys", "paths"]),
     ("client", &["syntax", "protocol", "plan", "zone", "spool", "sys", "log", "paths"]),
+    ("anacron", &["client", "session", "spool", "syntax", "zone", "plan", "sys", "log", "paths"]),
     (
         "daemon",
         &["session", "store", "protocol", "spool", "syntax", "zone", "plan", "sys", "log", "paths"],

@@ -21,25 +21,29 @@ pub fn ask<M: Method>(
     method: &M,
     show: impl FnOnce(M::Reply) -> ExitCode,
 ) -> ExitCode {
-    let mut connection = match Connection::open(root) {
-        Ok(connection) => connection,
-        Err(no_daemon) => {
-            complain(&format!("rat: {no_daemon}"));
-            return ExitCode::from(UNREACHABLE);
-        }
-    };
-    match connection.call(method) {
-        Ok(reply) => show(reply),
-        Err(error) => {
-            complain(&format!("rat: {error}"));
-            match error {
-                CallError::Fault(Fault::NotPermitted { .. }) => ExitCode::from(NOT_PERMITTED),
-                CallError::Fault(Fault::NotFound { .. } | Fault::NoCrontab { .. }) => {
-                    ExitCode::from(NOT_FOUND)
-                }
-                CallError::Fault(_) => ExitCode::FAILURE,
-                CallError::Broken(_) => ExitCode::from(UNREACHABLE),
+    let reply = connect(root).and_then(|mut connection| call(&mut connection, method));
+    reply.map_or_else(|status| status, show)
+}
+
+/// Connects to ratd; else says so.
+pub fn connect(root: Option<&Path>) -> Result<Connection, ExitCode> {
+    Connection::open(root).map_err(|no_daemon| {
+        complain(&format!("rat: {no_daemon}"));
+        ExitCode::from(UNREACHABLE)
+    })
+}
+
+/// Calls a method; says why it is not answered.
+pub fn call<M: Method>(connection: &mut Connection, method: &M) -> Result<M::Reply, ExitCode> {
+    connection.call(method).map_err(|error| {
+        complain(&format!("rat: {error}"));
+        match error {
+            CallError::Fault(Fault::NotPermitted { .. }) => ExitCode::from(NOT_PERMITTED),
+            CallError::Fault(Fault::NotFound { .. } | Fault::NoCrontab { .. }) => {
+                ExitCode::from(NOT_FOUND)
             }
+            CallError::Fault(_) => ExitCode::FAILURE,
+            CallError::Broken(_) => ExitCode::from(UNREACHABLE),
         }
-    }
+    })
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::{DateTime, TimeZone};
+use chrono::{DateTime, TimeDelta, TimeZone};
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::client::call::{CallError, Connection};
@@ -18,6 +18,7 @@ use crate::plan::civil::Timestamp;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::SubmitJob;
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::duration;
 use crate::syntax::timespec::{iso, parse, parse_touch, resolve};
 use crate::zone::Zone;
 
@@ -28,7 +29,7 @@ use crate::zone::Zone;
     disable_help_flag = true,
     disable_version_flag = true,
     args_override_self = true,
-    override_usage = "rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] TIME...\n       \
+    override_usage = "rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--deadline TIME] [--dry-run] TIME...\n       \
         rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] -t [[CC]YY]MMDDhhmm[.SS]\n       \
         rat-at -b [-q QUEUE] [-mMv] [-u USER] [-f FILE]\n       \
         rat-at -l [-q QUEUE] [-o FORMAT] [JOB...]\n       \
@@ -79,6 +80,9 @@ pub struct At {
     /// How to show times in a list, as for strftime(3)
     #[arg(short = 'o', value_name = "FORMAT")]
     pub format: Option<String>,
+    /// Do not start the job later than TIME after it is due, such as 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration::named)]
+    pub deadline: Option<TimeDelta>,
     /// Print when the job would be due, and queue nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -160,7 +164,7 @@ fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
         let asked = Atq { queue, format, root, json: false, version: false, jobs };
         Some(queue::list(&asked, program))
     } else if at.remove || at.delete {
-        Some(queue::remove(&Atrm { root, version: false, jobs }, program))
+        Some(queue::remove(&Atrm { kill: false, root, version: false, jobs }, program))
     } else if at.print {
         Some(queue::show(&jobs, root.as_deref(), program))
     } else {

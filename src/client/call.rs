@@ -97,11 +97,7 @@ impl Connection {
         let broken = |error: std::io::Error| CallError::Broken(error.to_string());
         self.stream.write_all(&request::encode(method)).map_err(broken)?;
         let frame = self.receive()?;
-        let understood = reply::parse(&frame).and_then(|reply| match reply {
-            Ok(parameters) => serde_json::from_value(parameters).map(Ok),
-            Err(fault) => Ok(Err(fault)),
-        });
-        match understood {
+        match reply::parse(&frame) {
             Ok(reply) => reply.map_err(CallError::Fault),
             Err(error) => {
                 Err(CallError::Broken(format!("the reply cannot be understood: {error}")))

@@ -18,6 +18,8 @@ pub mod output;
 pub mod queue;
 pub mod rat;
 pub mod reading;
+pub mod retry;
+pub mod run;
 pub mod status;
 pub mod surroundings;
 pub mod table;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::TimeZone;
+use chrono::format::{Item, StrftimeItems};
 use clap::Parser;
 use nix::unistd::{Uid, User};
 
@@ -47,6 +48,9 @@ pub struct Atq {
 #[derive(Debug, Parser)]
 #[command(name = "rat-atrm", disable_version_flag = true)]
 pub struct Atrm {
+    /// End the jobs that run: TERM, and KILL ten seconds later
+    #[arg(short, long)]
+    pub kill: bool,
     /// Ask the ratd under DIR
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -127,35 +131,45 @@ pub fn list(atq: &Atq, program: &str) -> ExitCode {
         (numbers.is_empty() || numbers.contains(&job.number))
             && atq.queue.as_ref().is_none_or(|wanted| letter(job) == wanted)
     };
-    let zone = reading::local_zone();
+    let (zone, format) = (reading::local_zone(), format(atq.format.as_deref()));
     print(program, |output| {
-        queue.jobs.iter().filter(wanted).try_for_each(|job| write_job(output, job, atq, &zone))
+        queue.jobs.iter().filter(wanted).try_for_each(|job| match atq.json {
+            true => writeln!(output, "{}", serde_json::json!(job)),
+            false => write_job(output, job, &zone, &format),
+        })
     })
 }
 
-/// The queue of a job as it is shown: one that runs is in none.
+/// The queue of a job as it is shown: one that runs is in none, and one that is lost is in no queue of at's.
 fn letter(job: &Queued) -> &str {
-    if job.running { "=" } else { &job.queue }
+    match (job.lost, job.running) {
+        (true, _) => "!",
+        (false, true) => "=",
+        (false, false) => &job.queue,
+    }
 }
 
-fn write_job(output: &mut impl Write, job: &Queued, atq: &Atq, zone: &Zone) -> std::io::Result<()> {
-    if atq.json {
-        return writeln!(output, "{}", serde_json::json!(job));
-    }
-    let due = zone.from_utc_datetime(&job.due.naive_utc());
-    // A format that strftime does not know makes no time; the number must still be seen.
-    let mut time = String::new();
-    let format = atq.format.as_deref().unwrap_or(CLASSIC);
-    if std::fmt::Write::write_fmt(&mut time, format_args!("{}", due.format(format))).is_err() {
-        time = due.format(CLASSIC).to_string();
-    }
-    writeln!(output, "{}\t{time} {} {}", job.number, letter(job), job.owner)
+/// How times are shown; a format that strftime does not know makes none, and the number must still be seen.
+fn format(asked: Option<&str>) -> Vec<Item<'_>> {
+    let items = |format| StrftimeItems::new(format).parse();
+    asked.and_then(|asked| items(asked).ok()).or_else(|| items(CLASSIC).ok()).unwrap_or_default()
+}
+
+fn write_job(
+    output: &mut impl Write,
+    job: &Queued,
+    zone: &Zone,
+    format: &[Item<'_>],
+) -> std::io::Result<()> {
+    let due = zone.from_utc_datetime(&job.due.naive_utc()).format_with_items(format.iter());
+    writeln!(output, "{}\t{due} {} {}", job.number, letter(job), job.owner)
 }
 
 /// Takes jobs off the queue. None is touched where one is no number; one of another owner is the last that is tried.
 pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
     on_each(&atrm.jobs, atrm.root.as_deref(), program, |connection, number| {
-        if connection.call(&RemoveJob { number })?.running {
+        let removed = connection.call(&RemoveJob { number, kill: atrm.kill })?;
+        if removed.running && !atrm.kill {
             complain("Warning: deleting running job");
         }
         Ok(ExitCode::SUCCESS)

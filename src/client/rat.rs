@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, import, list, next, status};
+use crate::client::{check, explain, history, import, list, next, retry, run, status};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
 #[command(name = "rat", version)]
-struct Rat {
+pub struct Rat {
     /// Ask the ratd under DIR
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -25,10 +25,14 @@ enum Verb {
     List(list::Args),
     /// Show past runs: how they ended, what they used, what they printed
     History(history::Args),
+    /// Queue lost at-jobs again
+    Retry(retry::Args),
     /// Show how ratd is
     Status(status::Args),
     /// Show what is due when
     Next(next::Args),
+    /// Run a job now, as its schedule would
+    Run(run::Args),
     /// Show what is wrong, or perhaps not as meant, in crontabs
     Check(check::Args),
     /// Take over the queue of another at
@@ -46,10 +50,12 @@ pub fn main() -> ExitCode {
         Verb::History(args) => {
             history::main(&history::Args { root: args.root.clone().or(root), ..args })
         }
+        Verb::Retry(args) => retry::main(&retry::Args { root: args.root.clone().or(root), ..args }),
         Verb::Status(args) => {
             status::main(&status::Args { root: args.root.clone().or(root), ..args })
         }
         Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
+        Verb::Run(args) => run::main(&run::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
         Verb::Import(args) => {
             import::main(&import::Args { root: args.root.clone().or(root), ..args })

@@ -37,6 +37,7 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Strin
         umask: mask(),
         mail: mail(at),
         mail_to,
+        deadline: at.deadline.and_then(|longest| longest.num_seconds().try_into().ok()),
     };
     job.check_size()?;
     Ok(job)

@@ -64,7 +64,9 @@ pub fn outcome(end: &End) -> String {
         Some(Outcome::Exited(0)) => "ok".to_owned(),
         Some(Outcome::Exited(status)) => format!("exit {status}"),
         Some(Outcome::Killed(signal)) => format!("signal {signal}"),
-        Some(Outcome::NotStarted(why)) => one_line(&format!("not started: {why}"), 60),
+        Some(Outcome::NotStarted(why) | Outcome::LeftToAnother(why)) => {
+            one_line(&format!("not started: {why}"), 60)
+        }
         Some(Outcome::Lost(why)) => one_line(&format!("lost: {why}"), 60),
     }
 }

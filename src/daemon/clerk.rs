@@ -1,7 +1,7 @@
 //! What the disk thread does: keeps the store, reads the spool, takes reports, looks up names. Decides nothing about
 //! when something runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,22 +19,23 @@ use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
 use crate::daemon::options::Mode;
-use crate::daemon::writes::{
-    Write, Written, in_one_transaction, instant, is_write, without_session,
-};
+use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
+use crate::plan::at_queue::Waiting;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::Job;
+use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::others;
-use crate::spool::watch::is_blind;
-use crate::spool::{self, Spool, stamp};
+use crate::session::stamp;
+use crate::spool::watch::{directories, is_blind};
+use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::runs::Filter;
+use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
 const GATHERED: usize = 256;
@@ -64,6 +65,8 @@ pub struct Clerk {
     watched: BTreeSet<PathBuf>,
     /// Changes in some of those are not told by the kernel.
     blind: bool,
+    /// The period jobs by name, and when each was done by its stamp when that was last looked at.
+    periods: BTreeMap<Source, Vec<(String, Option<NaiveDate>)>>,
     /// What users do with their crontabs, under crontab's own name.
     syslog: Syslog,
     /// Runs from here on are this ratd's own.
@@ -77,6 +80,8 @@ pub struct Clerk {
     /// What waits for an earlier fork server to end.
     unsettled: Option<Command>,
     unsettled_is_told: bool,
+    /// Lost runs of at-jobs whose owners are being told.
+    being_told: BTreeSet<RunId>,
     crash: Crash,
     answers: Answers,
 }
@@ -95,7 +100,7 @@ impl Clerk {
             Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
             None => Spool::of_system(&mode.paths, mode.dialect),
         };
-        let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab");
+        let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
             mode,
@@ -104,6 +109,7 @@ impl Clerk {
             changes,
             watched,
             blind: false,
+            periods: BTreeMap::new(),
             syslog,
             first,
             unstored,
@@ -111,6 +117,7 @@ impl Clerk {
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
+            being_told: BTreeSet::new(),
             crash,
             answers,
         }
@@ -185,10 +192,8 @@ impl Clerk {
         if self.mode.file.is_some() {
             return true;
         }
-        let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
-            return true;
-        };
-        let boot = boot.trim();
+        let boot = host::boot();
+        let boot = boot.as_str();
         // In the run directory as well, which lasts as long as the boot: the store may not be usable.
         let mark = self.mode.paths.run.join("boot");
         let is_marked = std::fs::read_to_string(&mark).is_ok_and(|known| known == boot);
@@ -223,10 +228,13 @@ impl Clerk {
             }
             Command::Look { client } => {
                 self.look();
-                if let Some(client) = client {
-                    let reply = control::encode(Ok(crate::protocol::reply::Done {}));
-                    self.answers.give(Answer::Reply { client, reply });
-                }
+                self.answers.give(match client {
+                    Some(client) => {
+                        let reply = control::encode(Ok(crate::protocol::reply::Done {}));
+                        Answer::Reply { client, reply }
+                    }
+                    None => Answer::Looked,
+                });
             }
             // With jobs each minute there is never a minute without a command.
             Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
@@ -236,8 +244,13 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::Tell { client, run, outcome } => {
+                let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
+                self.answers.give(Answer::Reply { client, reply });
+            }
             // These are writes, and never come here.
             Command::Claim { .. }
+            | Command::Order { .. }
             | Command::Begun { .. }
             | Command::Refused { .. }
             | Command::Collect { .. }
@@ -280,21 +293,46 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
-            self.answers.give(match change {
+            let answer = match change {
                 spool::Change::Loaded { source, jobs, problems } => {
+                    self.periods.insert(source.clone(), Vec::new());
                     let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
-                spool::Change::Gone { source, problems } => Answer::Gone { source, problems },
-            });
+                spool::Change::Gone { source, problems } => {
+                    self.periods.remove(&source);
+                    Answer::Gone { source, problems }
+                }
+            };
+            self.answers.give(answer);
         }
         self.watch();
+        self.look_at_stamps();
+    }
+
+    /// Another anacron may have done a job, or root may have changed when it was done.
+    fn look_at_stamps(&mut self) {
+        let directory = stamp::directory(&self.mode.paths);
+        for (name, known) in self.periods.values_mut().flatten() {
+            let file = stamp::read(&directory.join(&*name));
+            if file != *known {
+                *known = file;
+                let stored = self.store.as_ref().ok().and_then(|store| store.done(name).ok()?);
+                let done = file.max(stored);
+                self.answers.give(Answer::Stamped { name: name.clone(), done });
+            }
+        }
     }
 
     fn watch(&mut self) {
-        let wanted = self.spool.watched();
+        let mut wanted = self.spool.watched();
+        if self.periods.values().any(|jobs| !jobs.is_empty()) {
+            let stamps = stamp::directory(&self.mode.paths);
+            wanted.append(&mut directories(&stamps));
+            wanted.extend(Some(stamps).filter(|stamps| stamps.is_dir()));
+        }
         for path in &wanted {
             let events = AddWatchFlags::IN_CLOSE_WRITE
                 | AddWatchFlags::IN_MOVE
@@ -316,9 +354,11 @@ impl Clerk {
     }
 
     /// A period job, with the date it was last done: the later one of the stamp file and the store.
-    fn with_stamp(&self, job: Arc<Job>) -> Arc<Job> {
+    fn with_stamp(&mut self, job: Arc<Job>) -> Arc<Job> {
         let Schedule::Every(every) = &job.schedule else { return job };
-        let file = stamp::read(&stamp::path(&self.mode.paths, &job.name));
+        let file = stamp::read(&stamp::directory(&self.mode.paths).join(&job.name));
+        let known = self.periods.entry(job.origin.source.clone()).or_default();
+        known.push((job.name.clone(), file));
         let stored =
             self.store.as_ref().ok().and_then(|store| store.done(&job.name).ok().flatten());
         // ratd may have died between the run and its stamp.
@@ -360,6 +400,8 @@ impl Clerk {
             lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(self.over(now));
         self.write(writes);
+        // Those too of which an earlier ratd could not tell any more.
+        self.tell_of_lost();
         self.tell_queue();
     }
 
@@ -410,11 +452,14 @@ impl Clerk {
         for write in &prepared {
             self.tell_end(write);
         }
-        if self.commit(&prepared).is_ok() || prepared.len() < 2 {
-            return;
+        let lost = prepared.iter().any(is_loss);
+        if self.commit(&prepared).is_err() && prepared.len() > 1 {
+            for write in prepared {
+                let _ = self.commit(&[write]);
+            }
         }
-        for write in prepared {
-            let _ = self.commit(&[write]);
+        if lost {
+            self.tell_of_lost();
         }
     }
 
@@ -433,14 +478,19 @@ impl Clerk {
     fn prepare(&mut self, command: Command) -> Option<Write> {
         let report = match command {
             Command::Collect { run, now } => match self.found(run, now) {
+                Some(report) if report.told => return Some(Write::Told(run)),
                 Some(report) => report,
                 None => {
                     self.unstored.remove(&run);
                     return None;
                 }
             },
-            Command::Refused { run, at, why } => without_session(run, at, Outcome::NotStarted(why)),
-            Command::Lost { run, now, why } => without_session(run, now, Outcome::Lost(why)),
+            Command::Refused { run, at, why } => {
+                Report::without_session(run, at, Outcome::NotStarted(why))
+            }
+            Command::Lost { run, now, why } => {
+                Report::without_session(run, now, Outcome::Lost(why))
+            }
             other => return Some(Write::Other(Box::new(other))),
         };
         Some(Write::Report(Box::new(report)))
@@ -460,9 +510,11 @@ impl Clerk {
     fn found(&self, run: RunId, now: Timestamp) -> Option<Report> {
         match self.read_report(run) {
             Ok(Found::Ended(report)) => Some(*report),
-            Ok(Found::Died(Some(run))) => {
-                Some(without_session(run, now, Outcome::Lost("its session was killed".to_owned())))
-            }
+            Ok(Found::Died(Some(run))) => Some(Report::without_session(
+                run,
+                now,
+                Outcome::Lost("its session was killed".to_owned()),
+            )),
             Ok(Found::Died(None)) => {
                 let known = self
                     .store
@@ -472,7 +524,7 @@ impl Clerk {
                     .ok()?
                     .into_iter()
                     .find(|known| known.id == run)?;
-                Some(without_session(
+                Some(Report::without_session(
                     known,
                     now,
                     Outcome::Lost("its session was killed".to_owned()),
@@ -525,14 +577,26 @@ impl Clerk {
 
     fn tell(&mut self, written: Vec<Written>) {
         let (mut queue_changed, mut claimed) = (false, None);
+        let mut untold = Vec::new();
         for written in written {
             match written {
                 Written::Nothing => {}
-                Written::Reply(client, reply) => {
+                Written::Reply(client, desk::Written { reply, end }) => {
                     queue_changed = true;
+                    if let Some(run) = end {
+                        self.ask_to_end(run);
+                    }
                     self.answers.give(Answer::Reply { client, reply });
                 }
-                Written::Claimed(runs) => claimed = Some(runs),
+                Written::Ordered(client, ordered) => {
+                    let (run, recipe) = *ordered;
+                    self.crash.at(Place::AfterClaimCommit);
+                    self.answers.give(Answer::Ordered { client, run, recipe });
+                }
+                Written::Claimed { runs, refused } => {
+                    claimed = Some(runs);
+                    untold = refused;
+                }
                 Written::Stored(run) => {
                     self.unstored.remove(&run);
                     self.crash.at(Place::AfterStore);
@@ -543,11 +607,24 @@ impl Clerk {
         }
         if let Some(runs) = claimed {
             self.crash.at(Place::AfterClaimCommit);
-            let next = self.store.as_ref().ok().and_then(|store| store.next_due().ok().flatten());
-            self.answers.give(Answer::Claimed { runs, next });
+            let waiting = self.store.as_ref().ok().and_then(|store| store.waiting().ok());
+            self.answers.give(Answer::Claimed { runs, waiting: waiting.unwrap_or_default() });
         } else if queue_changed {
             self.tell_queue();
         }
+        for (report, recipe) in untold {
+            self.tell_owner(report, recipe);
+        }
+    }
+
+    /// One whose session has not begun yet cannot be asked, and runs: it was off the queue before.
+    fn ask_to_end(&self, run: RunId) {
+        let text = match report::ask_to_end(&self.run_file(run)) {
+            Ok(true) => return,
+            Ok(false) => format!("run {run} was to be ended, but has no session"),
+            Err(error) => format!("cannot end run {run}: {error}"),
+        };
+        self.answers.give(Answer::Said { text });
     }
 
     /// What could not be written: who asked is told; a report stays where it is; a claim is tried again later.
@@ -562,6 +639,9 @@ impl Clerk {
                 Write::Report(report) => {
                     self.unstored.insert(report.run.id);
                 }
+                Write::Told(run) => {
+                    self.unstored.insert(*run);
+                }
                 Write::Other(command) => self.refuse(command, &why),
             }
         }
@@ -572,13 +652,14 @@ impl Clerk {
             Command::Ask { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
             }
-            Command::Claim { now, .. } => {
-                let next = Some(*now + TRY_AGAIN);
-                self.answers.give(Answer::Claimed { runs: Vec::new(), next });
+            Command::Order { client, run, .. } => {
+                let (client, run, why) = (*client, run.id, why.to_owned());
+                self.answers.give(Answer::Unordered { client, run, why });
             }
-            Command::Stamp { ident, date } => {
-                // Without a store the file alone keeps the job from being run again.
-                let _ = stamp::write(&stamp::path(&self.mode.paths, ident), *date);
+            Command::Claim { now, .. } => {
+                let again = Some(*now + TRY_AGAIN);
+                let waiting = Waiting { timed: again, batch: again };
+                self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
             }
             _ => {}
         }
@@ -586,10 +667,28 @@ impl Clerk {
 
     fn tell_queue(&self) {
         if let Ok(store) = &self.store
-            && let Ok(next) = store.next_due()
+            && let Ok(waiting) = store.waiting()
         {
-            self.answers.give(Answer::Queued { next });
+            self.answers.give(Answer::Queued { waiting });
         }
+    }
+
+    /// Has the owners of lost jobs told, each once in this ratd's life: the session that does it marks the job as told.
+    fn tell_of_lost(&mut self) {
+        let untold = match &self.store {
+            Ok(store) => store.untold(GATHERED).unwrap_or_default(),
+            Err(_) => return,
+        };
+        for (report, recipe) in untold {
+            if self.being_told.insert(report.run.id) {
+                self.tell_owner(report, recipe);
+            }
+        }
+    }
+
+    fn tell_owner(&self, report: Report, recipe: Recipe) {
+        let (report, recipe) = (Box::new(report), Box::new(recipe));
+        self.answers.give(Answer::Untold { report, recipe });
     }
 
     fn tell_health(&self) {
@@ -601,6 +700,13 @@ impl Clerk {
     fn note<T>(&self, written: &Result<T, Error>) {
         let trouble = written.as_ref().err().map(ToString::to_string);
         self.answers.give(Answer::Health { trouble });
+    }
+}
+
+fn is_loss(write: &Write) -> bool {
+    match write {
+        Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
+        Write::Told(_) | Write::Other(_) => false,
     }
 }
 

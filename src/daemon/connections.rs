@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
@@ -111,9 +110,8 @@ impl Connection {
 }
 
 impl Connections {
-    /// Listens at `path`, for every user or for this one alone.
-    pub fn listen(path: &Path, mode: u32) -> io::Result<Connections> {
-        let listener = socket::listen(path, mode)?;
+    /// Takes those who connect there.
+    pub fn listen(listener: UnixListener) -> io::Result<Connections> {
         listener.set_nonblocking(true)?;
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
         let (limits, listening) = (Limits::with(descriptors), Listening::Yes);
@@ -275,6 +273,16 @@ impl Connections {
             connection.next_frame = Some(frame);
             self.watch_for(client, Some(For::Writing), wait);
         }
+    }
+
+    /// The reply will be long in coming: that the client goes away is to be heard of. It is the next that is.
+    pub fn expect_end(&mut self, client: Client, wait: &Wait) {
+        self.watch_for(client, Some(For::End), wait);
+    }
+
+    /// The client went away while it waited.
+    pub fn forget(&mut self, client: Client) {
+        self.close(client);
     }
 
     /// Whether a reply is still being written.

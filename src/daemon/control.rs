@@ -10,9 +10,11 @@ use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
 use crate::daemon::state::State;
+use crate::daemon::which::which;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Job, Source};
+use crate::plan::job::{Job, JobId, Source};
+use crate::plan::run::RunId;
 use crate::plan::scheduler::Scheduler;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
@@ -56,6 +58,10 @@ pub enum Route {
     Reply(Vec<u8>),
     /// In the disk thread.
     Disk(Box<Command>),
+    /// This job is to be run.
+    Run(JobId),
+    /// When this run is over.
+    Wait(Caller, RunId),
 }
 
 /// Whether a request can be answered only to a caller whose name is known. What cannot wait for a name service that
@@ -95,12 +101,21 @@ pub fn route(
             jobs: jobs(&caller, scheduler),
             owner: visible_owner(&caller),
         })),
+        Request::RunJob(request) => match job_to_run(&caller, &request.job, scheduler) {
+            Ok(job) => Route::Run(job),
+            Err(fault) => Route::Reply(encode(Err::<reply::Ordered, _>(fault))),
+        },
+        Request::WaitRun(request) => match request.run.parse() {
+            Ok(run) => Route::Wait(caller, run),
+            Err(_) => Route::Reply(encode(Err::<reply::Waited, _>(not_found(&request.run)))),
+        },
         Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
         request @ (Request::ListRuns(_)
         | Request::SubmitJob(_)
         | Request::ImportJob(_)
         | Request::ListQueue(_)
         | Request::RemoveJob(_)
+        | Request::RetryJob(_)
         | Request::ShowJob(_)
         | Request::GetCrontab(_)
         | Request::EndEdit(_)
@@ -167,8 +182,39 @@ pub fn visible_owner(caller: &Caller) -> Option<String> {
     (!access::is_master(caller)).then(|| caller.name.clone())
 }
 
+/// Whether a caller sees what belongs to this user.
+pub fn may_see(caller: &Caller, owner: &str) -> bool {
+    access::is_master(caller) || owner == caller.name
+}
+
 fn sees(caller: &Caller, job: &Job) -> bool {
-    access::is_master(caller) || job.owner == caller.name
+    may_see(caller, &job.owner)
+}
+
+/// What is said of a run that there is not, or not for this caller.
+pub fn not_found(run: &str) -> Fault {
+    Fault::NotFound { message: format!("no such run: \"{run}\"") }
+}
+
+/// The job that a caller may run and means.
+fn job_to_run(caller: &Caller, word: &str, scheduler: &Scheduler) -> Result<JobId, Fault> {
+    let all = scheduler.jobs();
+    let own: Vec<_> = all.iter().map(|(job, _)| job).filter(|job| sees(caller, job)).collect();
+    match which(&own, word) {
+        Ok(job) => Ok(job.id.clone()),
+        // That is told whether there is such a job or not.
+        Err(_) if names_another(caller, word) => {
+            let message = format!("{word}: only root runs the jobs of others");
+            Err(Fault::NotPermitted { message })
+        }
+        Err(message) => Err(Fault::NotFound { message }),
+    }
+}
+
+/// Whether the word is `USER/NAME` of a user that the caller is not, nor may act for.
+fn names_another(caller: &Caller, word: &str) -> bool {
+    let is_another = |user: &str| !user.is_empty() && !may_see(caller, user);
+    !word.contains(':') && word.split_once('/').is_some_and(|(user, _)| is_another(user))
 }
 
 fn next(caller: &Caller, request: &ListNext, scheduler: &Scheduler) -> reply::Next {

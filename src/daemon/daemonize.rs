@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe, setsid};
 
@@ -30,6 +31,8 @@ pub fn daemonize() -> io::Result<Side> {
     let (read, write) = pipe()?;
     match fork()? {
         Fork::Parent(_) => {
+            // Whoever waits here can be stopped.
+            SigSet::all().thread_unblock()?;
             drop(write);
             Ok(Side::Started(wait_for_word(File::from(read))))
         }

@@ -8,17 +8,18 @@ use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
 use crate::daemon::connections::Caller;
-use crate::daemon::control::{encode, visible_owner};
+use crate::daemon::control::{encode, may_see, not_found, visible_owner};
 use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
+use crate::plan::run::{Outcome, Run, RunId, Usage};
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{ImportJob, ListRuns, Request};
+use crate::protocol::request::{ImportJob, ListRuns, RemoveJob, Request};
 use crate::store::error::Error;
-use crate::store::queue::{self, Removed, State};
+use crate::store::queue::{self, Removed, Retried, State};
 use crate::store::runs::{Filter, Past};
 use crate::store::{Change, Store};
 
@@ -30,7 +31,13 @@ const MOST_RUNS: u32 = 10_000;
 
 /// Whether a request writes to the store, and so belongs into a transaction.
 pub fn is_write(request: &Request) -> bool {
-    matches!(request, Request::SubmitJob(_) | Request::ImportJob(_) | Request::RemoveJob(_))
+    matches!(
+        request,
+        Request::SubmitJob(_)
+            | Request::ImportJob(_)
+            | Request::RemoveJob(_)
+            | Request::RetryJob(_)
+    )
 }
 
 /// Whether a request is about the crontabs of users.
@@ -54,6 +61,14 @@ pub fn keeps_no_crontabs(file: &Path) -> Vec<u8> {
     refused(Fault::Unavailable { message })
 }
 
+/// What a write led to; it counts after the commit.
+pub struct Written {
+    /// The reply.
+    pub reply: Vec<u8>,
+    /// The run that is to be asked to end.
+    pub end: Option<RunId>,
+}
+
 /// Carries out a request that writes to the store. The reply may be told after the commit.
 pub fn write(
     change: &Change,
@@ -61,15 +76,17 @@ pub fn write(
     request: &Request,
     now: Timestamp,
     paths: &Paths,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Written, Error> {
+    let only = |reply| Written { reply, end: None };
     if let Err(message) = access::check(Tool::At, caller, paths) {
-        return Ok(refused(Fault::NotPermitted { message }));
+        return Ok(only(refused(Fault::NotPermitted { message })));
     }
     match request {
-        Request::SubmitJob(request) => submit(change, caller, &request.job, now),
-        Request::ImportJob(request) => import(change, caller, request, now),
-        Request::RemoveJob(request) => remove(change, caller, request.number),
-        _ => Ok(refused(Fault::MethodNotFound { method: String::new() })),
+        Request::SubmitJob(request) => submit(change, caller, &request.job, now).map(only),
+        Request::ImportJob(request) => import(change, caller, request, now).map(only),
+        Request::RetryJob(request) => retry(change, caller, request.number, now).map(only),
+        Request::RemoveJob(request) => remove(change, caller, request),
+        _ => Ok(only(refused(Fault::MethodNotFound { method: String::new() }))),
     }
 }
 
@@ -121,16 +138,40 @@ fn import(
     Ok(encode(Ok(reply::Imported { number, new })))
 }
 
-fn remove(change: &Change, caller: &Caller, number: u64) -> Result<Vec<u8>, Error> {
-    let message = || format!("Cannot find jobid {number}");
-    Ok(match change.remove(number, effective(caller))? {
-        Removed::Gone => encode(Ok(reply::Removed { running: false })),
-        Removed::WasRunning => encode(Ok(reply::Removed { running: true })),
-        Removed::NotOwner => {
-            refused(Fault::NotPermitted { message: format!("{number}: Not owner") })
-        }
-        Removed::NoSuchJob => refused(Fault::NotFound { message: message() }),
+fn retry(change: &Change, caller: &Caller, number: u64, now: Timestamp) -> Result<Vec<u8>, Error> {
+    Ok(match change.retry(number, effective(caller), now)? {
+        Retried::As(number) => encode(Ok(reply::Submitted { number })),
+        Retried::NotLost => refused(Fault::Unavailable {
+            message: format!("job {number} is not lost; only a lost one is queued again"),
+        }),
+        Retried::NotOwner => refused(not_owner(number)),
+        Retried::NoSuchJob => refused(no_such_job(number)),
     })
+}
+
+fn remove(change: &Change, caller: &Caller, request: &RemoveJob) -> Result<Written, Error> {
+    let number = request.number;
+    let removed = change.remove(number, effective(caller))?;
+    let reply = match removed {
+        Removed::Gone => encode(Ok(reply::Removed { running: false })),
+        Removed::WasRunning(_) => encode(Ok(reply::Removed { running: true })),
+        Removed::NotOwner => refused(not_owner(number)),
+        Removed::NoSuchJob => refused(no_such_job(number)),
+    };
+    let end = match removed {
+        Removed::WasRunning(run) => request.kill.then_some(run),
+        Removed::Gone | Removed::NotOwner | Removed::NoSuchJob => None,
+    };
+    Ok(Written { reply, end })
+}
+
+/// The words are at's.
+fn not_owner(number: u64) -> Fault {
+    Fault::NotPermitted { message: format!("{number}: Not owner") }
+}
+
+fn no_such_job(number: u64) -> Fault {
+    Fault::NotFound { message: format!("Cannot find jobid {number}") }
 }
 
 /// The uid whose rights the caller has: the user that ratd runs as is the master of a ratd that is not root's.
@@ -148,6 +189,7 @@ pub fn answer(
     let paths = &mode.paths;
     match request {
         Request::ListRuns(request) => encode(list_runs(store, caller, request)),
+        Request::WaitRun(request) => encode(waited(store, caller, &request.run)),
         Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
         Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
         _ => refused(Fault::MethodNotFound { method: String::new() }),
@@ -191,6 +233,37 @@ fn list_runs(
     Ok(reply::Runs { runs: runs.into_iter().map(told).collect() })
 }
 
+/// A run that does not go on, to somebody who would wait for its end.
+fn waited(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    run: &str,
+) -> Result<reply::Waited, Fault> {
+    let past = match run.parse() {
+        Ok(id) => usable(opened(store)?.past(id))?,
+        Err(_) => None,
+    };
+    let past =
+        past.filter(|past| may_see(caller, &past.run.owner)).ok_or_else(|| not_found(run))?;
+    Ok(reply::Waited { run: told(past) })
+}
+
+/// How a run ended, to those who waited for it; what is not in the store is told as far as it is known.
+pub fn ended(store: Option<&Store>, run: &Run, outcome: Outcome) -> Vec<u8> {
+    let stored = store.and_then(|store| store.past(run.id).ok().flatten());
+    let past = stored.filter(|past| past.outcome.is_some()).unwrap_or_else(|| Past {
+        run: run.clone(),
+        started: None,
+        ended: None,
+        outcome: Some(outcome),
+        usage: Usage::default(),
+        output: Text::default(),
+        only_end: true,
+        output_bytes: 0,
+    });
+    encode(Ok(reply::Waited { run: told(past) }))
+}
+
 fn told(past: Past) -> reply::Run {
     let mut lines = past.output.0.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let last_line = lines.next().unwrap_or_default();
@@ -225,6 +298,7 @@ fn list_queue(
         queue: String::from(job.queue),
         owner: job.owner,
         running: job.state == State::Claimed,
+        lost: job.state == State::Lost,
     };
     let jobs = usable(opened(store)?.list(owner))?;
     Ok(reply::Queue { jobs: jobs.into_iter().map(queued).collect() })

@@ -10,9 +10,10 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, Recipe, Source};
-use crate::plan::run::{Outcome, Run, RunId};
+use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
 
@@ -31,8 +32,12 @@ pub enum Command {
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
     CheckZones,
-    /// Claim the at-jobs that are due.
-    Claim { first: RunId, limit: u32, now: Timestamp },
+    /// Claim the at-jobs of this kind that are due.
+    Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
+    /// Write down this run, which a client asked for.
+    Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
+    /// Tell a client how this run ended, and what it printed.
+    Tell { client: Client, run: Run, outcome: Outcome },
     /// This run has been ordered.
     Begun { run: Run, at: Timestamp },
     /// This run could not be ordered.
@@ -68,14 +73,24 @@ pub enum Answer {
     Skipped { source: Source, problem: String },
     /// A crontab is gone.
     Gone { source: Source, problems: Vec<String> },
+    /// The spool was looked at, and nobody is to be replied to.
+    Looked,
     /// Everything was read once.
     Ready { after_boot: bool },
-    /// When the earliest at-job is due.
-    Queued { next: Option<Timestamp> },
+    /// When the earliest at-jobs are due.
+    Queued { waiting: Waiting },
     /// At-jobs that were claimed.
-    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
+    /// A run that was over before any session began: its owner is to be told.
+    Untold { report: Box<Report>, recipe: Box<Recipe> },
+    /// A run that a client asked for is written down.
+    Ordered { client: Client, run: Run, recipe: Recipe },
+    /// It cannot be written down, and why.
+    Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The stamp of a period job says this now.
+    Stamped { name: String, done: Option<chrono::NaiveDate> },
     /// The store works, or why it does not.
     Health { trouble: Option<String> },
     /// Something that the operator should read.

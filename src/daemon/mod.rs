@@ -1,6 +1,7 @@
 //! WAIT, DECIDE, DO. ratd from its first line to its last; begin with `ratd::Ratd::run`, the loop.
 
 pub mod access;
+pub mod by_hand;
 pub mod clerk;
 pub mod connections;
 pub mod control;
@@ -15,12 +16,16 @@ pub mod ratd;
 pub mod runner;
 pub mod say;
 pub mod state;
+pub mod surroundings;
+pub mod systemd;
 pub mod wait;
+pub mod which;
 pub mod writes;
 
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,13 +46,16 @@ use crate::daemon::options::{Mode, Options};
 use crate::daemon::ratd::Ratd;
 use crate::daemon::runner::Runner;
 use crate::daemon::state::State;
+use crate::daemon::surroundings::Surroundings;
+use crate::daemon::systemd::{Notify, listener_at};
 use crate::daemon::wait::{Wait, now};
-use crate::log::{Syslog, to_stderr, to_syslog};
+use crate::log::{Loudness, Syslog, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
 use crate::session::{report, server};
 use crate::store::Store;
+use crate::sys::socket;
 use crate::zone::Zone;
 
 /// The program ratd; also the fork server, which is this program executed anew.
@@ -56,25 +64,29 @@ pub fn main() -> ExitCode {
     if arguments.next_if(|first| first == server::ARGUMENT).is_some() {
         return server::main(arguments);
     }
+    // Before anything else: a signal that comes while ratd starts must not kill it.
+    if let Err(error) = obeyed().thread_block() {
+        return fail(format!("cannot block signals: {error}"));
+    }
     let options = Options::parse();
     let mode = match options.mode() {
         Ok(mode) => mode,
         Err(why) => return fail(why),
     };
-    log_to(&mode);
+    let loudness = log_to(&mode);
     let starter = match start_side(&mode) {
         Ok(Side::Daemon(starter)) => starter,
         Ok(Side::Started(status)) => return status,
         Err(error) => return fail(format!("cannot become a daemon: {error}")),
     };
-    match live(mode, starter) {
+    match live(mode, Parts { starter, loudness }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }
 }
 
 /// In the foreground people read the log; with one file standard output is for them, and the log keeps to trouble.
-fn log_to(mode: &Mode) {
+fn log_to(mode: &Mode) -> Loudness {
     match (&mode.file, mode.foreground) {
         (Some(_), _) => to_stderr(LevelFilter::WARN),
         (None, true) => to_stderr(LevelFilter::INFO),
@@ -92,8 +104,10 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 }
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
-fn live(mode: Mode, starter: Starter) -> Result<(), String> {
-    // Before anything else: a HUP that comes while ratd starts must not kill it.
+fn live(mode: Mode, parts: Parts) -> Result<(), String> {
+    // Before anything is opened here: no descriptor but the one that was handed over can have its number.
+    let handed = listener_at(&mode.paths.socket());
+    let is_handed = handed.is_some();
     let signals = signals().map_err(|error| format!("cannot take signals: {error}"))?;
     // Jobs at the wrong hours are worse than none.
     Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
@@ -110,10 +124,13 @@ fn live(mode: Mode, starter: Starter) -> Result<(), String> {
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
-    let ratd = assemble(mode.clone(), starter, runner, signals, crash)
+    let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
+    let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
-    let _ = std::fs::remove_file(socket);
+    if !is_handed {
+        let _ = std::fs::remove_file(socket);
+    }
     let _ = std::fs::remove_file(&mode.paths.pid_file);
     ended.map_err(|error| format!("cannot go on: {error}"))
 }
@@ -154,10 +171,27 @@ fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
     }
 }
 
+/// At the socket that was handed over; else at one of our own.
+fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> {
+    let bits = if mode.file.is_none() { 0o666 } else { 0o600 };
+    let listener = match handed {
+        Some(listener) => listener,
+        None => socket::listen(&mode.paths.socket(), bits)?,
+    };
+    Connections::listen(listener)
+}
+
+/// What there is before ratd lives.
+struct Parts {
+    starter: Starter,
+    loudness: Loudness,
+}
+
 fn assemble(
     mode: Mode,
-    starter: Starter,
+    parts: Parts,
     runner: Runner,
+    connections: Connections,
     signals: SignalFd,
     crash: Crash,
 ) -> io::Result<Ratd> {
@@ -174,18 +208,23 @@ fn assemble(
             Clerk::new(mode, store, changes, first, crash, answers).serve(&commands)
         }
     };
-    let mode_of_socket = if mode.file.is_none() { 0o666 } else { 0o600 };
+    let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
     Ok(Ratd {
         wait: Wait::new()?,
-        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 }),
-        connections: Connections::listen(&mode.paths.socket(), mode_of_socket)?,
+        scheduler: Scheduler::new(&now, Memory { running: Vec::new(), next_run: first.0 })
+            .with_limits(mode.at.limits),
+        connections,
         disk: Disk::start(work)?,
         runner,
         signals,
         changes,
         runs,
-        syslog: Syslog::new(&mode.paths.under_root("dev/log"), "CRON"),
-        starter,
+        syslog: Syslog::new(&log, manner.daemon.clone()),
+        job_log: Syslog::new(&log, manner.job.clone()),
+        surroundings: Surroundings::of(manner),
+        loudness: parts.loudness,
+        starter: parts.starter,
+        notify: Notify::from_environment(now.wall),
         crash,
         state: State::new(now.wall),
         mode,
@@ -200,17 +239,19 @@ fn first_run(now: Timestamp, store: Option<&Store>, mode: &Mode) -> RunId {
     RunId(highest.max(now.timestamp_micros().unsigned_abs()))
 }
 
-/// The signals that ratd obeys, as a descriptor. Blocked in every thread; a session sets its own.
-fn signals() -> io::Result<SignalFd> {
-    let wanted = [
+/// The signals that ratd obeys. Blocked in every thread; a session sets its own.
+fn obeyed() -> SigSet {
+    SigSet::from_iter([
         Signal::SIGTERM,
         Signal::SIGINT,
         Signal::SIGHUP,
         Signal::SIGUSR1,
         Signal::SIGUSR2,
         Signal::SIGCHLD,
-    ];
-    let set: SigSet = wanted.into_iter().collect();
-    set.thread_block()?;
-    Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+    ])
+}
+
+/// Those signals as a descriptor.
+fn signals() -> io::Result<SignalFd> {
+    Ok(SignalFd::with_flags(&obeyed(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use clap::Parser;
 use nix::unistd::{User, geteuid};
 
 use crate::paths::Paths;
+use crate::plan::at_queue::Limits;
 use crate::syntax::dialect::{Dialect, RAT};
+use crate::syntax::duration;
+use crate::sys::host;
 
 /// One scheduler in the place of crond, atd and anacron.
 ///
@@ -24,6 +28,18 @@ pub struct Options {
     /// Read crontabs as another cron does: debian, cronie or busybox
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
+    /// Run at most N at-jobs at once [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub at_parallel: Option<u32>,
+    /// Start batch jobs only below this load average [default: 1.5, or half less than there are processors]
+    #[arg(long, value_name = "LOAD", value_parser = hundredths)]
+    pub batch_load: Option<u32>,
+    /// Start batch jobs no closer together than this
+    #[arg(long, value_name = "TIME", value_parser = duration::named, default_value = "60s")]
+    pub batch_interval: TimeDelta,
+    /// Do not start an at-job later than this after it was due, unless it has a deadline of its own
+    #[arg(long, value_name = "TIME", value_parser = duration::named)]
+    pub at_deadline: Option<TimeDelta>,
     /// Run the jobs of this crontab
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -40,6 +56,17 @@ pub struct Mode {
     pub foreground: bool,
     /// The dialect its crontabs are read in.
     pub dialect: &'static Dialect,
+    /// How at-jobs are held.
+    pub at: AtJobs,
+}
+
+/// How at-jobs are held.
+#[derive(Clone, Copy, Debug)]
+pub struct AtJobs {
+    /// When they are claimed.
+    pub limits: Limits,
+    /// How much later than due one may start that says nothing about it; `None` is any time.
+    pub deadline: Option<TimeDelta>,
 }
 
 impl Options {
@@ -70,7 +97,23 @@ impl Options {
             foreground: self.foreground || file.is_some(),
             file,
             dialect: self.dialect.unwrap_or(&RAT),
+            at: self.at_jobs(),
         })
+    }
+
+    fn at_jobs(&self) -> AtJobs {
+        let usual = Limits::of_machine(host::processors());
+        let load = self.batch_load.unwrap_or(usual.load);
+        let limits = Limits { parallel: self.at_parallel, load, interval: self.batch_interval };
+        AtJobs { limits, deadline: self.at_deadline }
+    }
+}
+
+/// A load average, in hundredths.
+fn hundredths(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
+        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
     }
 }
 

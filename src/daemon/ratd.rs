@@ -22,17 +22,22 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::surroundings::Surroundings;
+use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
-use crate::log::{Syslog, Weight};
+use crate::log::{Loudness, Syslog, Weight};
+use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Kind, Recipe};
-use crate::plan::run::{Mailer, Order, Outcome, Run};
+use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::manner::Ends;
+use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
-use crate::session::report;
+use crate::session::{report, stamp};
+use crate::sys::host;
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -61,8 +66,16 @@ pub struct Ratd {
     pub changes: Arc<Inotify>,
     /// The watch on the directory of runs; all others are on crontabs and zones.
     pub runs: nix::sys::inotify::WatchDescriptor,
+    /// What ratd says of itself.
     pub syslog: Syslog,
+    /// What it says of jobs.
+    pub job_log: Syslog,
+    /// What goes along with every order.
+    pub surroundings: Surroundings,
+    /// How much is said.
+    pub loudness: Loudness,
     pub starter: Starter,
+    pub notify: Notify,
     pub crash: Crash,
     pub state: State,
 }
@@ -77,13 +90,18 @@ enum Life {
 impl Ratd {
     /// Waits, decides and does, until ratd is told to stop.
     pub fn run(mut self) -> io::Result<()> {
+        self.syslog.cron(Weight::Info, "CRON", "STARTUP", env!("CARGO_PKG_VERSION").as_bytes());
         self.connections.watch(&self.wait, LISTENER)?;
         self.wait.add(&self.signals, SIGNALS, For::Reading)?;
         self.wait.add(&*self.changes, CHANGES, For::Reading)?;
         self.wait.add(self.disk.descriptor(), DISK, For::Reading)?;
         self.runner.watch(&self.wait, FORK_SERVER)?;
         loop {
-            let (now, ready) = self.wait.next(self.next_wakeup()?)?;
+            let wakeup = self.next_wakeup()?;
+            tracing::debug!("waiting, at most until {wakeup:?}");
+            let (now, ready) = self.wait.next(wakeup)?;
+            tracing::debug!("woke at {}: {ready:?}", now.wall);
+            self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
             self.revive(&now);
@@ -92,12 +110,17 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.state.ready {
+                let (count, running) = (self.scheduler.count(), self.state.running.len());
+                self.notify.status(count, running, self.scheduler.next_wakeup());
+            }
         }
     }
 
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
-        let due = [self.scheduler.next_wakeup(), self.runner.wakeup()].into_iter().flatten().min();
+        let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
+        let due = due.into_iter().flatten().min();
         if !self.connections.is_deaf() {
             return Ok(due);
         }
@@ -120,7 +143,7 @@ impl Ratd {
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
             LISTENER => self.connections.accept(&self.wait),
-            SIGNALS => return self.obey(),
+            SIGNALS => return self.obey(now),
             CHANGES => self.notice(now)?,
             DISK => self.listen(now)?,
             FORK_SERVER => self.hear(now, ready),
@@ -131,17 +154,21 @@ impl Ratd {
     }
 
     /// Tells the scheduler what happened, and does what it answers.
-    fn decide(&mut self, now: &Now, event: Event) {
+    pub fn decide(&mut self, now: &Now, event: Event) {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
-                Action::Start { run, recipe } => {
+                Action::Start { run, recipe, once } => {
                     started = true;
-                    self.start(now.wall, run, recipe);
+                    self.start(now.wall, run, recipe, once);
                 }
-                Action::Claim { first, limit } => {
+                Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::Claim { first, limit, now: now.wall });
+                    self.disk.must(Command::Claim { kind, first, limit, now: now.wall });
+                }
+                Action::AskLoad => {
+                    let hundredths = host::load();
+                    self.decide(now, Event::Load { hundredths });
                 }
                 Action::Missed { job, times, since } => {
                     self.state.runs_missed += u64::from(times);
@@ -150,14 +177,14 @@ impl Ratd {
                         job.name,
                         say::instant(since, &*job.zone)
                     );
-                    self.syslog.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
+                    self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
                 Action::Skipped { job, due } => {
                     self.state.runs_missed += 1;
                     let due = say::instant(due, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
-                    self.syslog.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
+                    self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
                 Action::Stamp { job, date } => {
@@ -171,26 +198,15 @@ impl Ratd {
         }
     }
 
-    fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe) {
+    /// Orders a run; of a period job the one of its period.
+    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
-        if !recipe.quiet {
-            // An at-job is a script: what it says is its owner's business.
-            let shown = match recipe.kind {
-                Kind::At => run.name.as_bytes(),
-                Kind::Entry | Kind::SystemEntry | Kind::Period => &recipe.command.0,
-            };
-            self.syslog.cron(Weight::Info, &run.owner, "CMD", shown);
-        }
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
-        let echo = self.mode.file.is_some();
-        let order = Order {
-            run,
-            recipe,
-            keep_output: KEEP_OUTPUT,
-            echo,
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
-            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-        };
+        let stamp = once.map(|once| {
+            let file = stamp::directory(&self.mode.paths).join(&run.name);
+            Stamp { file: Text(file.into_os_string().into_vec()), once }
+        });
+        let order = Order { stamp, ..self.order_of(run, recipe) };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
@@ -200,20 +216,52 @@ impl Ratd {
         }
     }
 
+    /// Has a session mail how a run ended that no session had, or that died with its session.
+    fn tell_owner(&mut self, report: Report, recipe: Recipe) {
+        if matches!(report.outcome, Outcome::NotStarted(_)) {
+            say::ended(&mut self.job_log, &report.run, &report.outcome, true);
+        }
+        let order =
+            Order { over: Some(Box::new(report.clone())), ..self.order_of(report.run, recipe) };
+        if let Err(error) = self.runner.order(&order, &self.wait, FORK_SERVER) {
+            tracing::error!("{}: cannot tell of {}: {error}", order.run.owner, order.run.name);
+        }
+    }
+
+    fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+        Order {
+            run,
+            recipe,
+            stamp: None,
+            keep_output: KEEP_OUTPUT,
+            echo: self.mode.file.is_some(),
+            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
+            manner: self.mode.dialect.manner.clone(),
+            daemon: self.surroundings.variables.clone(),
+            codeset: self.surroundings.codeset.clone(),
+            over: None,
+        }
+    }
+
     fn refuse(&mut self, now: Timestamp, run: Run, why: String) {
         tracing::error!("{}: cannot start {}: {why}", run.owner, run.name);
         self.disk.must(Command::Refused { run, at: now, why });
     }
 
-    fn obey(&mut self) -> io::Result<Life> {
+    fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
                     self.farewell();
                     return Ok(Life::Ends);
                 }
-                Ok(Signal::SIGHUP) => self.disk.look(),
+                Ok(Signal::SIGHUP) => {
+                    self.notify.reloading(now);
+                    self.disk.look();
+                }
                 Ok(Signal::SIGUSR1) => say::state(&self.state, &self.scheduler),
+                Ok(Signal::SIGUSR2) => self.loudness.toggle(),
                 // That it died is noticed by its socket; here it is only buried.
                 Ok(Signal::SIGCHLD) => Runner::bury(),
                 Ok(_) | Err(_) => {}
@@ -223,6 +271,7 @@ impl Ratd {
     }
 
     fn farewell(&mut self) {
+        self.notify.stopping();
         self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
         say::farewell(&self.mode, &self.state);
     }
@@ -281,36 +330,31 @@ impl Ratd {
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
-                    say::loaded(&mut self.syslog, &source, jobs.len(), &problems, self.state.ready);
-                    self.state.problems.insert(source.clone(), problems);
-                    self.decide(now, Event::Loaded { source, jobs });
+                    self.load(now, source, jobs, problems);
                 }
-                Answer::Kept { source, problems } => {
-                    // It is tried at every look, and complained of once.
-                    if self.state.problems.get(&source) != Some(&problems) {
-                        say::kept(&mut self.syslog, &problems);
-                    }
-                    self.state.problems.insert(source, problems);
-                }
+                Answer::Kept { source, problems } => self.keep(source, problems),
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
                 }
-                Answer::Gone { source, problems } => {
-                    // A link that is not to be followed is tried at every look, and complained of once.
-                    if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
-                        say::gone(&mut self.syslog, &source, &problems);
-                    }
-                    self.state.problems.remove(&source);
-                    if !problems.is_empty() {
-                        self.state.problems.insert(source.clone(), problems);
-                    }
-                    self.decide(now, Event::Gone { source });
-                }
+                Answer::Gone { source, problems } => self.unload(now, source, problems),
+                Answer::Looked => self.notify.looked(),
                 Answer::Ready { after_boot } => self.be_ready(now, after_boot)?,
-                Answer::Queued { next } => self.decide(now, Event::Queued { next }),
-                Answer::Claimed { runs, next } => self.decide(now, Event::Claimed { runs, next }),
+                Answer::Queued { waiting } => self.decide(now, Event::Queued { waiting }),
+                Answer::Claimed { runs, waiting } => {
+                    self.decide(now, Event::Claimed { runs, waiting });
+                }
+                Answer::Untold { report, recipe } => self.tell_owner(*report, *recipe),
+                Answer::Ordered { client, run, recipe } => {
+                    self.begin_by_hand(now, client, run, recipe)
+                }
+                Answer::Unordered { client, run, why } => {
+                    self.give_up_by_hand(now, client, run, why)
+                }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Stamped { name, done } => {
+                    self.decide(now, Event::Stamped { name, done });
+                }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
             }
@@ -326,10 +370,48 @@ impl Ratd {
         Ok(())
     }
 
+    /// A crontab was read.
+    fn load(&mut self, now: &Now, source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>) {
+        let who = say::who(&source, &self.mode.paths);
+        say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
+        say::complain(&mut self.syslog, who, &problems);
+        self.state.problems.insert(source.clone(), problems);
+        self.decide(now, Event::Loaded { source, jobs });
+    }
+
+    /// A crontab could not be read. It is tried at every look, and complained of once.
+    fn keep(&mut self, source: Source, problems: Vec<String>) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::complain(&mut self.syslog, who, &problems);
+        }
+        self.state.problems.insert(source, problems);
+    }
+
+    /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
+    /// of once.
+    fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
+        if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
+            let who = say::who(&source, &self.mode.paths);
+            say::gone(&mut self.syslog, who, &source, &problems);
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source.clone(), problems);
+        }
+        self.decide(now, Event::Gone { source });
+    }
+
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
+        let about_boot = match after_boot {
+            true => "Running @reboot jobs",
+            false => self.mode.dialect.manner.no_boot.as_ref(),
+        };
+        self.syslog.cron(Weight::Info, "CRON", "INFO", about_boot.as_bytes());
         self.decide(now, Event::Ready { after_boot });
+        self.notify.ready();
         self.starter.ready()
     }
 
@@ -342,7 +424,9 @@ impl Ratd {
     fn finish(&mut self, now: &Now, run: &Run, outcome: Outcome) {
         self.state.running.remove(&run.id);
         self.runner.confirm(run.id);
-        say::ended(&mut self.syslog, run, &outcome);
+        let is_told = self.mode.dialect.manner.ends == Ends::Outcome;
+        say::ended(&mut self.job_log, run, &outcome, is_told);
+        self.tell_waiting(run, &outcome);
         self.decide(now, Event::Ended { run: run.id, outcome });
     }
 
@@ -367,6 +451,9 @@ impl Ratd {
 
     /// A client sent something, or takes more of its reply.
     fn serve(&mut self, now: &Now, client: Client) {
+        if self.forget_waiting(client) {
+            return;
+        }
         if self.connections.is_writing(client) {
             self.connections.write(client, &self.wait);
         } else if let Some(frame) = self.connections.read(client, &self.wait) {
@@ -419,12 +506,15 @@ impl Ratd {
             paths: &self.mode.paths,
             dialect: self.mode.dialect,
         };
+        tracing::debug!("uid {} asks: {request:.200?}", caller.uid);
         match control::route(now.wall, client, caller, request, &known) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
             }
+            control::Route::Run(job) => self.run_by_hand(now, client, &job),
+            control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),
         }
     }
 

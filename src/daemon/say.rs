@@ -5,38 +5,41 @@ use chrono::{DateTime, TimeDelta};
 use crate::daemon::options::Mode;
 use crate::daemon::state::State;
 use crate::log::{Syslog, Weight, offer};
+use crate::paths::Paths;
 use crate::plan::civil::{Offsets, Timestamp, reading};
 use crate::plan::job::{Job, Source};
 use crate::plan::run::{Outcome, Run};
 use crate::plan::schedule::Schedule;
 use crate::plan::scheduler::Scheduler;
+use crate::spool::user_of;
 
 /// The clock's reading at an instant, as people write it.
 pub fn instant(at: Timestamp, zone: &dyn Offsets) -> String {
     reading(zone, at).format("%a %Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Whom the log names for a crontab: its owner, or the system.
+pub fn who<'s>(source: &'s Source, paths: &Paths) -> &'s str {
+    user_of(&source.0, paths).unwrap_or("*system*")
+}
+
 /// A crontab was read, for the first time or again.
-pub fn loaded(syslog: &mut Syslog, source: &Source, jobs: usize, problems: &[String], again: bool) {
+pub fn loaded(syslog: &mut Syslog, who: &str, source: &Source, jobs: usize, again: bool) {
     let path = source.0.display().to_string();
     if again {
-        let who =
-            source.0.file_name().map_or_else(|| path.clone().into(), |name| name.to_string_lossy());
-        syslog.cron(Weight::Info, &who, "RELOAD", path.as_bytes());
+        syslog.cron(Weight::Info, who, "RELOAD", path.as_bytes());
     }
     tracing::info!("loaded {path}: {jobs} {}", if jobs == 1 { "job" } else { "jobs" });
-    complain(syslog, problems);
 }
 
-/// A crontab could not be read, and counts as it was.
-pub fn kept(syslog: &mut Syslog, problems: &[String]) {
-    complain(syslog, problems);
-}
+/// The words that crons have for what is wrong with a whole file; the rest of such a line is ours.
+const EVENTS: [&str; 5] =
+    ["ORPHAN", "NOT REGULAR", "WRONG FILE OWNER", "BAD FILE MODE", "BAD LINK COUNT"];
 
 /// A crontab does not count any more.
-pub fn gone(syslog: &mut Syslog, source: &Source, problems: &[String]) {
+pub fn gone(syslog: &mut Syslog, who: &str, source: &Source, problems: &[String]) {
     tracing::info!("{} is not used", source.0.display());
-    complain(syslog, problems);
+    complain(syslog, who, problems);
 }
 
 /// A file in a directory of crontabs is not read.
@@ -45,28 +48,36 @@ pub fn skipped(syslog: &mut Syslog, problem: &str) {
     tracing::warn!("{problem}");
 }
 
-fn complain(syslog: &mut Syslog, problems: &[String]) {
+/// What is wrong with a crontab.
+pub fn complain(syslog: &mut Syslog, who: &str, problems: &[String]) {
     for problem in problems {
-        syslog.cron(Weight::Error, "CRON", "BAD CRONTAB", problem.as_bytes());
+        let is_it = |event: &&&str| problem.contains(&format!(": {event}"));
+        let event = EVENTS.iter().find(is_it).copied().unwrap_or("BAD CRONTAB");
+        syslog.cron(Weight::Error, who, event, problem.as_bytes());
         tracing::warn!("{problem}");
     }
 }
 
-/// A run is over.
-pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome) {
+/// A run is over. What became of one that began is in the log where its cron would put it.
+pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome, is_told: bool) {
     let how = outcome_in_words(outcome);
     let text = format!("{} run {}: {how}", run.name, run.id);
+    let mut fields = run.fields("finish");
     match outcome {
-        Outcome::Exited(0) => {
-            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
-            tracing::info!("{}: {text}", run.owner);
-        }
+        Outcome::Exited(status) => fields.push(("RAT_EXIT", status.to_string())),
+        Outcome::Killed(signal) => fields.push(("RAT_SIGNAL", signal.to_string())),
+        Outcome::NotStarted(_) | Outcome::LeftToAnother(_) | Outcome::Lost(_) => {}
+    }
+    match outcome {
         Outcome::Exited(_) | Outcome::Killed(_) => {
-            syslog.cron(Weight::Info, &run.owner, "CMDEND", text.as_bytes());
+            if is_told {
+                syslog.with_fields(Weight::Info, (&run.owner, "CMDEND", text.as_bytes()), &fields);
+            }
             tracing::info!("{}: {text}", run.owner);
         }
+        Outcome::LeftToAnother(_) => tracing::info!("{}: {text}", run.owner),
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
-            syslog.cron(Weight::Error, &run.owner, "ERROR", text.as_bytes());
+            syslog.with_fields(Weight::Error, (&run.owner, "ERROR", text.as_bytes()), &fields);
             tracing::error!("{}: {text}", run.owner);
         }
     }
@@ -77,7 +88,9 @@ pub fn outcome_in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with status {status}"),
         Outcome::Killed(signal) => format!("was killed by signal {signal}"),
-        Outcome::NotStarted(why) => format!("was not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => {
+            format!("was not started: {why}")
+        }
         Outcome::Lost(why) => format!("is lost: {why}"),
     }
 }

@@ -21,6 +21,8 @@ pub struct State {
     pub running: BTreeMap<RunId, Run>,
     /// What was asked by clients whose name is being looked up.
     pub unnamed: BTreeMap<Client, Request>,
+    /// Clients that wait for a run to end.
+    pub waiting: Vec<(RunId, Client)>,
     pub runs_started: u64,
     pub runs_missed: u64,
     pub rows_dropped: u64,
@@ -36,6 +38,7 @@ impl State {
             trouble: None,
             running: BTreeMap::new(),
             unnamed: BTreeMap::new(),
+            waiting: Vec::new(),
             runs_started: 0,
             runs_missed: 0,
             rows_dropped: 0,

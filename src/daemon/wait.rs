@@ -34,6 +34,8 @@ pub enum For {
     Reading,
     Writing,
     Both,
+    /// Only for the end of it, which the kernel tells of in any case.
+    End,
 }
 
 /// The set and its timer.
@@ -139,6 +141,7 @@ fn flags(wanted: For) -> EpollFlags {
         For::Reading => EpollFlags::EPOLLIN,
         For::Writing => EpollFlags::EPOLLOUT,
         For::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
+        For::End => EpollFlags::empty(),
     }
 }
 

@@ -1,16 +1,17 @@
 //! What the clerk writes in one transaction: which commands are writes, what each of them writes, what it led to.
 //! Tells nobody; that is done after the commit.
 
-use crate::daemon::connections::Client;
+use std::collections::BTreeMap;
+
+use crate::daemon::access::{self, Tool};
+use crate::daemon::connections::{Caller, Client};
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::desk;
 use crate::daemon::disk::Command;
 use crate::daemon::options::Mode;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Recipe;
-use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
-use crate::plan::text::Text;
-use crate::spool::stamp;
+use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::store::error::Error;
 use crate::store::queue::Claimed;
 use crate::store::{Change, Store};
@@ -21,14 +22,17 @@ const PRUNED: usize = 100;
 /// What a write led to, told after the commit.
 pub enum Written {
     Nothing,
-    Reply(Client, Vec<u8>),
-    Claimed(Vec<(Run, Recipe)>),
+    Reply(Client, desk::Written),
+    Claimed { runs: Vec<(Run, Recipe)>, refused: Vec<(Report, Recipe)> },
+    Ordered(Client, Box<(Run, Recipe)>),
     Stored(RunId),
 }
 
 /// A write whose report, if it is about one, has been read.
 pub enum Write {
     Report(Box<Report>),
+    /// The owner of this run, which was lost, has been told.
+    Told(RunId),
     Other(Box<Command>),
 }
 
@@ -54,6 +58,10 @@ pub fn in_one_transaction(
                 crash.at(Place::BeforeStore);
                 Written::Stored(report.run.id)
             }
+            Write::Told(run) => {
+                change.told(*run)?;
+                Written::Stored(*run)
+            }
             Write::Other(command) => apply(&change, command, mode, crash)?,
         });
     }
@@ -69,7 +77,7 @@ pub fn in_one_transaction(
 fn latest(writes: &[Write]) -> Option<Timestamp> {
     let ended = |write: &Write| match write {
         Write::Report(report) => Some(report.ended),
-        Write::Other(_) => None,
+        Write::Told(_) | Write::Other(_) => None,
     };
     writes.iter().filter_map(ended).max()
 }
@@ -80,20 +88,59 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
             let reply = desk::write(change, caller, request, *now, &mode.paths)?;
             Ok(Written::Reply(*client, reply))
         }
-        Command::Claim { first, limit, now } => {
-            let claimed = change.claim_due(*now, *first, *limit as usize)?;
+        Command::Claim { kind, first, limit, now } => {
+            let claimed = change.claim_due(*kind, *now, *first, *limit as usize)?;
+            let written = sort_out(change, claimed, *now, mode)?;
             crash.at(Place::BeforeClaimCommit);
-            Ok(Written::Claimed(claimed.into_iter().map(as_its_uid).collect()))
+            Ok(written)
+        }
+        Command::Order { client, run, recipe, .. } => {
+            change.begun(run)?;
+            Ok(Written::Ordered(*client, Box::new((run.clone(), recipe.clone()))))
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
-            change.mark_done(ident, *date)?;
-            // The store's date counts as well: a stamp that cannot be written is no reason to run twice.
-            let _ = stamp::write(&stamp::path(&mode.paths, ident), *date);
-            Ok(Written::Nothing)
+            // The session wrote its stamp, if it could be written: the store's date counts as well.
+            change.mark_done(ident, *date).map(|()| Written::Nothing)
         }
         _ => Ok(Written::Nothing),
     }
+}
+
+/// Which of the claimed jobs are started. The others are over: their owner may not use at any more, or it is too late.
+fn sort_out(
+    change: &Change,
+    claimed: Vec<Claimed>,
+    now: Timestamp,
+    mode: &Mode,
+) -> Result<Written, Error> {
+    let (mut runs, mut refused) = (Vec::new(), Vec::new());
+    let mut known: BTreeMap<u32, Result<(), String>> = BTreeMap::new();
+    for job in claimed {
+        let may = known.entry(job.uid.as_raw()).or_insert_with(|| {
+            let owner = Caller { uid: job.uid, name: job.run.owner.clone(), user: None };
+            access::check(Tool::At, &owner, &mode.paths)
+        });
+        let objection = may.clone().err().or_else(|| lateness(&job, now, mode));
+        let (run, recipe) = as_its_uid(job);
+        match objection {
+            None => runs.push((run, recipe)),
+            Some(why) => {
+                let report = Report::without_session(run, now, Outcome::NotStarted(why));
+                change.finish(&report)?;
+                refused.push((report, recipe));
+            }
+        }
+    }
+    Ok(Written::Claimed { runs, refused })
+}
+
+/// That it is too late for this job, if it is.
+fn lateness(job: &Claimed, now: Timestamp, mode: &Mode) -> Option<String> {
+    let default = || mode.at.deadline.and_then(|longest| job.run.due.checked_add_signed(longest));
+    let last_start = job.last_start.or_else(default)?;
+    let late = (now - job.run.due).num_seconds();
+    (now > last_start).then(|| format!("its deadline has passed: it was due {late} seconds ago"))
 }
 
 /// A claimed job, for the very user who queued it: a name may have been given to somebody else since.
@@ -106,6 +153,7 @@ pub fn is_write(command: &Command) -> bool {
     match command {
         Command::Ask { request, .. } => desk::is_write(request),
         Command::Claim { .. }
+        | Command::Order { .. }
         | Command::Begun { .. }
         | Command::Refused { .. }
         | Command::Collect { .. }
@@ -114,6 +162,7 @@ pub fn is_write(command: &Command) -> bool {
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::CollectAll { .. }
@@ -130,18 +179,15 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Lost { now, .. }
         | Command::CollectAll { now }
         | Command::Settle { now, .. } => Some(*now),
-        Command::Begun { at, .. } | Command::Refused { at, .. } => Some(*at),
+        Command::Order { at, .. } | Command::Begun { at, .. } | Command::Refused { at, .. } => {
+            Some(*at)
+        }
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
         | Command::Stamp { .. } => None,
     }
-}
-
-/// The report of a run that no session reports on.
-pub fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
-    let (usage, output) = (Usage::default(), Text::default());
-    Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0 }
 }

@@ -70,6 +70,9 @@ pub struct Recipe {
     pub directory: Option<Text>,
     /// File mode creation mask; `None` is the one that ratd has.
     pub umask: Option<u32>,
+    /// How much nicer it is than ratd, from 0 to 19.
+    #[serde(default)]
+    pub nice: u8,
     /// The log does not say that it is started.
     pub quiet: bool,
     /// Who is told what became of it.

@@ -1,10 +1,13 @@
 //! WHAT RUNS WHEN. Decisions only: no file here does I/O, reads a clock or knows how a job was written down.
 
+pub mod at_queue;
 pub mod catch_up;
 pub mod civil;
 pub mod clock_step;
 pub mod digest;
 pub mod job;
+pub mod manner;
+pub mod pass;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Recipe};
+use crate::plan::manner::Manner;
 use crate::plan::text::Text;
 
 /// Names a run for ever; never given twice, not even after a crash. Shown as 12 or so base-36 digits.
@@ -47,6 +49,20 @@ pub struct Run {
     pub trigger: Trigger,
 }
 
+impl Run {
+    /// By what a log with fields finds what happened to it.
+    pub fn fields(&self, event: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("RAT_EVENT", event.to_owned()),
+            ("RAT_JOB", self.name.clone()),
+            ("RAT_JOB_ID", self.job.0.clone()),
+            ("RAT_OWNER", self.owner.clone()),
+            ("RAT_RUN_ID", self.id.to_string()),
+            ("RAT_DUE", self.due.to_rfc3339()),
+        ]
+    }
+}
+
 /// Why a run was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +89,8 @@ pub enum Outcome {
     Killed(i32),
     /// The command was never started, and why.
     NotStarted(String),
+    /// Another anacron does the job, or has done it, and which of both.
+    LeftToAnother(String),
     /// It may or may not have run; nobody can know any more, and why.
     Lost(String),
 }
@@ -84,6 +102,8 @@ pub struct Order {
     pub run: Run,
     /// What to run and how.
     pub recipe: Recipe,
+    /// The stamp that a period job is run under.
+    pub stamp: Option<Stamp>,
     /// How many bytes of output are kept: a quarter from the start, the rest from the end.
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
@@ -92,6 +112,24 @@ pub struct Order {
     pub mailer: Mailer,
     /// The socket of the system's log.
     pub log: Text,
+    /// How the job is surrounded, if it is a crontab's.
+    pub manner: Manner,
+    /// The daemon's own variables, as far as the manner asks for them.
+    pub daemon: Vec<(Text, Text)>,
+    /// What the daemon's locale calls its characters.
+    pub codeset: String,
+    /// The run is over, and this is how: nothing is run, its owner is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Box<Report>>,
+}
+
+/// The stamp of a period job: whoever runs the job holds its lock meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The file.
+    pub file: Text,
+    /// What it has to leave owed, and will say.
+    pub once: Once,
 }
 
 /// The program that takes mail, called as sendmail is.
@@ -120,6 +158,17 @@ pub struct Report {
     pub output: Text,
     /// How long the output was before it was cut, in bytes.
     pub output_bytes: u64,
+    /// The end was known before: this only says that the owner is being told of it.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl Report {
+    /// Of a run that no session reports on.
+    pub fn without_session(run: Run, at: Timestamp, outcome: Outcome) -> Report {
+        let (usage, output) = (Usage::default(), Text::default());
+        Report { run, started: at, ended: at, outcome, usage, output, output_bytes: 0, told: false }
+    }
 }
 
 /// Resources that a run's processes used.

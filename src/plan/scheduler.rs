@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
-use crate::plan::catch_up;
+use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
+use crate::plan::catch_up::{self, Every, Once};
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
+use crate::plan::submission::is_at_job;
 
 /// What the scheduler is told.
 #[derive(Clone, Debug)]
@@ -24,24 +26,30 @@ pub enum Event {
     Gone { source: Source },
     /// Every file has been read once; `@reboot` jobs run if this is the first start after a boot.
     Ready { after_boot: bool },
-    /// The earliest at-job in the queue is due then.
-    Queued { next: Option<Timestamp> },
-    /// The at-jobs that a claim asked for, and when the earliest of those left is due.
-    Claimed { runs: Vec<(Run, Recipe)>, next: Option<Timestamp> },
+    /// The at-jobs that wait changed.
+    Queued { waiting: Waiting },
+    /// The at-jobs that a claim asked for, and what is left.
+    Claimed { runs: Vec<(Run, Recipe)>, waiting: Waiting },
+    /// The load that was asked for, in hundredths.
+    Load { hundredths: u32 },
     /// A run that an earlier ratd started goes on.
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
+    /// The period job of this name was last done then, by whomever.
+    Stamped { name: String, done: Option<NaiveDate> },
 }
 
 /// What the scheduler answers.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Most actions are starts, and few are held at once.
 pub enum Action {
-    /// Start this run now.
-    Start { run: Run, recipe: Recipe },
-    /// Claim up to `limit` at-jobs that are due, and number their runs from `first` on.
-    Claim { first: RunId, limit: u32 },
+    /// Start this run now; if it is the one run of a period, unless another was first.
+    Start { run: Run, recipe: Recipe, once: Option<Once> },
+    /// Claim up to `limit` at-jobs of this kind that are due, and number their runs from `first` on.
+    Claim { kind: at_queue::QueueKind, first: RunId, limit: u32 },
+    /// Tell the load average of the last minute, at once: a batch job is due.
+    AskLoad,
     /// These runs of a job were due and are not made up for.
     Missed { job: Arc<Job>, times: u32, since: Timestamp },
     /// This run of a job was due, but the one before still goes on.
@@ -59,9 +67,6 @@ pub struct Memory {
     pub next_run: u64,
 }
 
-/// At-jobs are claimed and started in portions, so that a great many do not fill the memory.
-const PORTION: u32 = 256;
-
 /// Missed runs are counted up to here; beyond, nobody needs the number.
 const COUNTED: u32 = 10_000;
 
@@ -70,6 +75,9 @@ const SECONDS_LATE: TimeDelta = TimeDelta::seconds(5);
 
 /// A period job that could not be started is tried again after this.
 const TRY_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// One that another anacron has is looked at again after this, unless its stamp is written before.
+const LEFT_ALONE: TimeDelta = TimeDelta::hours(1);
 
 /// All jobs but those of the at queue, which stay in the store until they are due.
 #[derive(Debug)]
@@ -81,7 +89,7 @@ pub struct Scheduler {
     turns: BTreeSet<(i64, usize)>,
     /// Where the period jobs are.
     periods: HashMap<JobId, (usize, usize)>,
-    queue: Queue,
+    queue: AtQueue,
     running: HashMap<RunId, Running>,
     /// How many runs of a job go on.
     runs: HashMap<JobId, u32>,
@@ -118,14 +126,6 @@ impl Turn {
 }
 
 #[derive(Debug)]
-enum Queue {
-    /// The earliest at-job is due then.
-    Due(Option<Timestamp>),
-    /// A claim was asked for and not yet answered.
-    Claiming,
-}
-
-#[derive(Debug)]
 struct Running {
     job: JobId,
     started: Timestamp,
@@ -140,7 +140,7 @@ impl Scheduler {
             table_of: HashMap::new(),
             turns: BTreeSet::new(),
             periods: HashMap::new(),
-            queue: Queue::Due(None),
+            queue: AtQueue::new(Limits::of_machine(1)),
             running: HashMap::new(),
             runs: HashMap::new(),
             next_run: memory.next_run,
@@ -150,6 +150,12 @@ impl Scheduler {
             scheduler.note_start(run.id, run.job, started);
         }
         scheduler
+    }
+
+    /// The same scheduler, which holds at-jobs to other bounds than those of the smallest machine.
+    pub fn with_limits(mut self, limits: Limits) -> Scheduler {
+        self.queue.limit(limits);
+        self
     }
 
     /// What to do about `event`, and about everything else that is due by now.
@@ -163,23 +169,27 @@ impl Scheduler {
             Event::Loaded { source, jobs } => self.load(now.wall, source, jobs),
             Event::Gone { source } => self.load(now.wall, source, Vec::new()),
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
-            Event::Queued { next } => self.expect_queue(next),
-            Event::Claimed { runs, next } => self.start_claimed(now.wall, runs, next, &mut actions),
+            Event::Queued { waiting } => self.queue.expect(waiting),
+            Event::Claimed { runs, waiting } => {
+                self.start_claimed(now.wall, runs, waiting, &mut actions);
+            }
+            Event::Load { hundredths } => {
+                let step = self.queue.weigh(now.wall, hundredths);
+                self.attend_queue(step, &mut actions);
+            }
             Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+            Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
         }
-        self.claim(now.wall, &mut actions);
+        let step = self.queue.step(now.wall);
+        self.attend_queue(step, &mut actions);
         actions
     }
 
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
-        let queue = match self.queue {
-            Queue::Due(next) => next,
-            Queue::Claiming => None,
-        };
-        [job, queue].into_iter().flatten().min()
+        [job, self.queue.wakeup()].into_iter().flatten().min()
     }
 
     /// Every job and when it is due next, in no particular order of time.
@@ -193,6 +203,38 @@ impl Scheduler {
             }
         }
         jobs
+    }
+
+    /// A run of a job that somebody wants now; an error is the name of a job that still runs and may not twice.
+    ///
+    /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
+    /// `anacron -f`, and is not started a second time meanwhile.
+    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
+        let Some((table, line)) = self.place_of(id) else { return Err(id.0.clone()) };
+        let job = self.tables[table].jobs[line].clone();
+        let is_period = matches!(job.schedule, Schedule::Every(_));
+        if (job.single || is_period) && self.is_running(id) {
+            return Err(job.name.clone());
+        }
+        if is_period {
+            let before = self.tables[table].next();
+            self.tables[table].turns.retain(|turn| turn.0.line != line);
+            self.note_next(table, before);
+        }
+        let run = self.run_of(now, &job, now, Trigger::Manual);
+        Ok((run, job.recipe.clone()))
+    }
+
+    /// Of a period job that somebody wants now: the run that is then done for its period.
+    pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
+        let (table, line) = self.periods.get(id).copied()?;
+        once(&self.tables[table].jobs[line], now, true)
+    }
+
+    fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
+        self.tables.iter().enumerate().find_map(|(table, lines)| {
+            Some((table, lines.jobs.iter().position(|job| job.id == *id)?))
+        })
     }
 
     /// How many jobs there are.
@@ -232,8 +274,14 @@ impl Scheduler {
     fn start_due(&mut self, now: &Now, actions: &mut Vec<Action>) {
         let step = self.clock.advance(now);
         match step {
-            Step::Anew => self.plan_again(now.wall, |_| true),
-            Step::Back => self.plan_again(now.wall, goes_by_the_clock),
+            Step::Anew => {
+                self.queue.clock_was_set();
+                self.plan_again(now.wall, |_| true);
+            }
+            Step::Back => {
+                self.queue.clock_was_set();
+                self.plan_again(now.wall, goes_by_the_clock);
+            }
             Step::None | Step::Forward(_) => {}
         }
         let Some(oldest) = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0))
@@ -296,17 +344,23 @@ impl Scheduler {
             actions.push(Action::Skipped { job: job.clone(), due });
             return;
         }
+        let run = self.run_of(now, job, due, trigger);
+        let once = once(job, now, false);
+        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
+    }
+
+    /// A new run of a job, which counts as running from here on.
+    fn run_of(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger) -> Run {
         let id = self.number(1);
-        let run = Run {
+        self.note_start(id, job.id.clone(), now);
+        Run {
             id,
             job: job.id.clone(),
             name: job.name.clone(),
             owner: job.owner.clone(),
             due,
             trigger,
-        };
-        self.note_start(id, job.id.clone(), now);
-        actions.push(Action::Start { run, recipe: job.recipe.clone() });
+        }
     }
 
     /// Takes so many run ids, and returns the first.
@@ -335,6 +389,9 @@ impl Scheduler {
     }
 
     fn note_start(&mut self, run: RunId, job: JobId, started: Timestamp) {
+        if is_at_job(&job) {
+            self.queue.began();
+        }
         *self.runs.entry(job.clone()).or_default() += 1;
         if let Some(same) = self.running.insert(run, Running { job, started }) {
             self.note_end(&same.job);
@@ -342,6 +399,9 @@ impl Scheduler {
     }
 
     fn note_end(&mut self, job: &JobId) {
+        if is_at_job(job) {
+            self.queue.ended();
+        }
         let left = self.runs.get_mut(job).map(|runs| {
             *runs -= 1;
             *runs
@@ -421,18 +481,13 @@ impl Scheduler {
         }
     }
 
-    fn expect_queue(&mut self, next: Option<Timestamp>) {
-        if let Queue::Due(_) = self.queue {
-            self.queue = Queue::Due(next);
-        }
-    }
-
-    fn claim(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if let Queue::Due(Some(due)) = self.queue
-            && due <= now
-        {
-            self.queue = Queue::Claiming;
-            actions.push(Action::Claim { first: self.number(PORTION), limit: PORTION });
+    fn attend_queue(&mut self, step: Option<at_queue::Step>, actions: &mut Vec<Action>) {
+        match step {
+            None => {}
+            Some(at_queue::Step::AskLoad) => actions.push(Action::AskLoad),
+            Some(at_queue::Step::Claim(kind, limit)) => {
+                actions.push(Action::Claim { kind, first: self.number(limit), limit });
+            }
         }
     }
 
@@ -440,13 +495,13 @@ impl Scheduler {
         &mut self,
         now: Timestamp,
         runs: Vec<(Run, Recipe)>,
-        next: Option<Timestamp>,
+        waiting: Waiting,
         actions: &mut Vec<Action>,
     ) {
-        self.queue = Queue::Due(next);
+        self.queue.claimed(waiting);
         for (run, recipe) in runs {
             self.note_start(run.id, run.job.clone(), now);
-            actions.push(Action::Start { run, recipe });
+            actions.push(Action::Start { run, recipe, once: None });
         }
     }
 
@@ -456,10 +511,18 @@ impl Scheduler {
         let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
         let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
-        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            let again = now + TRY_AGAIN;
+        let pause = match outcome {
+            Outcome::Exited(_) | Outcome::Killed(_) => None,
+            Outcome::NotStarted(_) | Outcome::Lost(_) => Some(TRY_AGAIN),
+            Outcome::LeftToAnother(_) => Some(LEFT_ALONE),
+        };
+        if let Some(pause) = pause {
+            let again = now + pause;
             let at = outside_hours(&job, again).unwrap_or(again);
-            self.push(table, line, Some(Due { at, times: 1 }));
+            // One that somebody asked for may not be due for days; one that is due has waited out its delay.
+            let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
+            let due = if is_due { at } else { catch_up::due(every, now, &*job.zone).max(at) };
+            self.push(table, line, Some(Due { at: due, times: 1 }));
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
@@ -469,6 +532,26 @@ impl Scheduler {
         self.tables[table].jobs[line] = done.clone();
         self.push(table, line, self.first_due(now, &done));
         actions.push(Action::Stamp { job: done, date });
+    }
+
+    /// What the stamp of a period job says counts, whoever wrote it.
+    fn note_stamp(&mut self, now: Timestamp, name: &str, done: Option<NaiveDate>) {
+        let is_it = |place: &&(usize, usize)| self.tables[place.0].jobs[place.1].name == name;
+        let Some((table, line)) = self.periods.values().find(is_it).copied() else { return };
+        let job = self.tables[table].jobs[line].clone();
+        let Schedule::Every(every) = &job.schedule else { return };
+        if every.done == done {
+            return;
+        }
+        let every = Every { done, ..every.clone() };
+        let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        self.tables[table].jobs[line] = job.clone();
+        // One that runs is planned again at its end.
+        let due = self.first_due(now, &job);
+        let before = self.tables[table].next();
+        self.tables[table].turns.retain(|turn| turn.0.line != line);
+        self.note_next(table, before);
+        self.push(table, line, due);
     }
 }
 
@@ -498,6 +581,16 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
 /// Whether what came due in a delay is started once, and after a long one not at all, as by busybox's cron.
 fn is_walked(schedule: &Schedule) -> bool {
     matches!(schedule, Schedule::Calendar(calendar) if calendar.is_by_the_clock())
+}
+
+/// Of a period job, the run that is done for the period.
+fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
+    match &job.schedule {
+        Schedule::Every(every) => {
+            Some(Once { period: every.period, date: reading(&*job.zone, now).date(), forced })
+        }
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
+    }
 }
 
 /// The next opening of a period job's hours, if they do not contain `now`.

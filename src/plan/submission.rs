@@ -1,9 +1,10 @@
 //! What an at-job is queued with: when, what, and the surroundings it was submitted from.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Assignments, Kind, Mail, Mailing, Recipe};
+use crate::plan::job::{Assignments, JobId, Kind, Mail, Mailing, Recipe};
 use crate::plan::text::Text;
 
 /// An at-job as its owner hands it in.
@@ -28,6 +29,9 @@ pub struct Submission {
     /// Who is told instead of the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail_to: Option<String>,
+    /// It is not started later than so many seconds after it was due; `None` leaves that to ratd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u32>,
 }
 
 /// The longest script, in bytes.
@@ -56,6 +60,12 @@ impl Submission {
         Ok(())
     }
 
+    /// The last instant at which it may be started.
+    pub fn last_start(&self) -> Option<Timestamp> {
+        let deadline = TimeDelta::seconds(i64::from(self.deadline?));
+        self.due.checked_add_signed(deadline)
+    }
+
     /// How a session runs it.
     pub fn recipe(&self) -> Recipe {
         Recipe {
@@ -66,6 +76,7 @@ impl Submission {
             environment: self.environment.clone(),
             directory: Some(self.directory.clone()),
             umask: Some(self.umask),
+            nice: self.queue.niceness(),
             quiet: false,
             mailing: Mailing { when: self.mail, on_failure_only: false, to: self.mail_to.clone() },
         }
@@ -75,6 +86,11 @@ impl Submission {
 /// What people call the at-job of this number; its identity, too.
 pub fn name(number: u64) -> String {
     format!("at-{number}")
+}
+
+/// Whether this is the identity of an at-job. No entry's looks like it.
+pub fn is_at_job(job: &JobId) -> bool {
+    job.0.starts_with("at-")
 }
 
 /// A queue of at: a letter from `a` to `z` or from `A` to `Z`.
@@ -91,6 +107,17 @@ impl Queue {
     /// Its letter.
     pub fn letter(self) -> char {
         self.0
+    }
+
+    /// Whether its jobs wait for a low load, once their time has come: `b`, and all upper-case letters.
+    pub fn is_batch(self) -> bool {
+        self.0 == 'b' || self.0.is_ascii_uppercase()
+    }
+
+    /// How nice its jobs are: two more for each letter after `a`, as far as that goes.
+    pub fn niceness(self) -> u8 {
+        let steps = self.0.to_ascii_lowercase() as u8 - b'a';
+        (2 * steps).min(19)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What ratd answers: a struct a method.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -126,7 +127,9 @@ impl From<Option<&Outcome>> for End {
             None => return End::default(),
             Some(Outcome::Exited(status)) => ("exited", Some(*status), None, None),
             Some(Outcome::Killed(signal)) => ("killed", None, Some(*signal), None),
-            Some(Outcome::NotStarted(why)) => ("not-started", None, None, Some(why.clone())),
+            Some(Outcome::NotStarted(why) | Outcome::LeftToAnother(why)) => {
+                ("not-started", None, None, Some(why.clone()))
+            }
             Some(Outcome::Lost(why)) => ("lost", None, None, Some(why.clone())),
         };
         End { outcome: Some(word.to_owned()), status, signal, why }
@@ -184,6 +187,26 @@ pub struct Run {
     pub last_line: Text,
     /// What it printed, if that was asked for.
     pub output: Option<Text>,
+}
+
+/// A run was ordered, durably.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// Its id.
+    pub run: String,
+    /// The job's id.
+    pub job: String,
+    /// The job's name.
+    pub name: String,
+    /// The user it runs as.
+    pub owner: String,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waited {
+    /// The run, with what it printed.
+    pub run: Run,
 }
 
 /// Coming runs.
@@ -246,6 +269,8 @@ pub struct Queued {
     pub owner: String,
     /// It runs.
     pub running: bool,
+    /// Nobody knows whether it ran.
+    pub lost: bool,
 }
 
 /// What became of an at-job that was to be removed.
@@ -322,8 +347,18 @@ pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
     bytes
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters<R> {
+    parameters: R,
+}
+
 /// The parameters of a reply, or the fault it tells.
-pub fn parse(frame: &[u8]) -> Result<Result<Value, Fault>, serde_json::Error> {
+pub fn parse<R: DeserializeOwned>(frame: &[u8]) -> Result<Result<R, Fault>, serde_json::Error> {
+    // At once what it is to become: a queue may be long.
+    if let Ok(Parameters { parameters }) = serde_json::from_slice(frame) {
+        return Ok(Ok(parameters));
+    }
     let mut reply: Value = serde_json::from_slice(frame)?;
     if let Some(fault) = Fault::parse(&reply) {
         return Ok(Err(fault));
@@ -332,5 +367,6 @@ pub fn parse(frame: &[u8]) -> Result<Result<Value, Fault>, serde_json::Error> {
         let message = format!("ratd refused this: {error}");
         return Ok(Err(Fault::Unavailable { message }));
     }
-    Ok(Ok(reply.get_mut("parameters").map_or_else(|| json!({}), Value::take)))
+    let parameters = reply.get_mut("parameters").map_or_else(|| json!({}), Value::take);
+    serde_json::from_value(parameters).map(Ok)
 }

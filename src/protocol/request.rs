@@ -107,6 +107,16 @@ methods! {
     } => reply::Next;
     /// Read again what changed in the crontabs.
     "org.rat.scheduler1" Reload {} => reply::Done;
+    /// Run a job now.
+    "org.rat.scheduler1" RunJob {
+        /// Its name, `USER/NAME`, id or `FILE:LINE`, or the unique beginning of one.
+        job: String,
+    } => reply::Ordered;
+    /// Wait until a run is over.
+    "org.rat.scheduler1" WaitRun {
+        /// Its id.
+        run: String,
+    } => reply::Waited;
     /// Queue an at-job.
     "org.rat.scheduler1" SubmitJob {
         /// The job.
@@ -127,7 +137,15 @@ methods! {
     "org.rat.scheduler1" RemoveJob {
         /// Its number.
         number: u64,
+        /// End it if it runs.
+        #[serde(default)]
+        kill: bool,
     } => reply::Removed;
+    /// Queue a lost at-job again, due now.
+    "org.rat.scheduler1" RetryJob {
+        /// Its number.
+        number: u64,
+    } => reply::Submitted;
     /// An at-job, whole.
     "org.rat.scheduler1" ShowJob {
         /// Its number.
@@ -233,7 +251,7 @@ mod tests {
             r#" {"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"oneway":false} "#,
         ];
         for text in removals {
-            let request = Ok(Request::RemoveJob(RemoveJob { number: 7 }));
+            let request = Ok(Request::RemoveJob(RemoveJob { number: 7, kill: false }));
             assert_eq!(parse(text.as_bytes()), Call { request, oneway: false }, "{text}");
         }
         let call = parse(br#"{"method":"org.rat.scheduler1.Reload","parameters":null}"#);

@@ -14,7 +14,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{
     EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
     ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
-    RemoveJob, Request, ShowJob, SubmitJob, UndoCrontab,
+    RemoveJob, Request, RetryJob, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -223,6 +223,7 @@ fn submission() -> Submission {
         umask: 0o22,
         mail: Mail::Never,
         mail_to: some(),
+        deadline: Some(7),
     }
 }
 
@@ -288,7 +289,14 @@ fn coming() -> reply::Coming {
 }
 
 fn queued() -> reply::Queued {
-    reply::Queued { number: 1, due: at(), queue: "a".to_owned(), owner: word(), running: true }
+    reply::Queued {
+        number: 1,
+        due: at(),
+        queue: "a".to_owned(),
+        owner: word(),
+        running: true,
+        lost: true,
+    }
 }
 
 fn version() -> reply::Version {
@@ -317,6 +325,10 @@ where
     (M::NAME, written, replied)
 }
 
+fn ordered() -> reply::Ordered {
+    reply::Ordered { run: word(), job: word(), name: word(), owner: word() }
+}
+
 fn samples() -> Vec<(&'static str, Value, Value)> {
     let description = reply::Description { description: word() };
     let list_runs = ListRuns { job: some(), limit: 1, output: true };
@@ -328,6 +340,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(ListJobs {}, reply::Jobs { jobs: vec![job()] }),
         sample(list_runs, reply::Runs { runs: vec![run()] }),
         sample(list_next, reply::Next { runs: vec![coming()] }),
+        sample(RunJob { job: word() }, ordered()),
+        sample(WaitRun { run: word() }, reply::Waited { run: run() }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),
         sample(
@@ -335,7 +349,8 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
             reply::Imported { number: 1, new: true },
         ),
         sample(ListQueue {}, reply::Queue { jobs: vec![queued()] }),
-        sample(RemoveJob { number: 1 }, reply::Removed { running: true }),
+        sample(RemoveJob { number: 1, kill: true }, reply::Removed { running: true }),
+        sample(RetryJob { number: 1 }, reply::Submitted { number: 1 }),
         sample(GetCrontab { user: some(), edit: true }, reply::Crontab { text: text() }),
         sample(EndEdit { user: some() }, reply::Done {}),
         sample(PutCrontab { user: some(), text: text(), allow_empty: true }, reply::Done {}),

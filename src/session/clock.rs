@@ -20,9 +20,9 @@ pub fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
-/// Tells when a child may have ended.
+/// Tells when a child may have ended, and when this process is asked to end its job.
 pub fn ends_of_children() -> io::Result<SignalFd> {
-    let signals = SigSet::from(Signal::SIGCHLD);
+    let signals: SigSet = [Signal::SIGCHLD, Signal::SIGTERM].into_iter().collect();
     signals.thread_block()?;
     Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }

@@ -1,6 +1,7 @@
 //! Which environment a job gets. Knows the rules of crond, anacron and atd; reads no environment itself.
 
 use crate::plan::job::{Kind, Recipe};
+use crate::plan::manner::{Inherits, Manner, OWN};
 use crate::plan::text::Text;
 
 /// Where commands are looked for when nothing else is said.
@@ -10,31 +11,74 @@ pub const PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 pub const SHELL: &str = "/bin/sh";
 
 /// Names and values, each name once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment(Vec<(Text, Text)>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    variables: Vec<(Text, Text)>,
+    /// What the crontab says to the daemon alone.
+    kept: Vec<(Text, Text)>,
+}
+
+/// What there is besides the recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// How an entry's job is surrounded.
+    pub manner: &'a Manner,
+    /// The daemon's own variables.
+    pub daemon: &'a [(Text, Text)],
+    /// What PAM gave.
+    pub pam: &'a [(Text, Text)],
+}
 
 impl Environment {
     /// What a job of this recipe gets if it runs as `login`, whose home is `home`. An at-job has what was
-    /// captured, exactly. All others start from the `base` that PAM gave and crond's five, and may change all
-    /// but who they are.
-    pub fn of(recipe: &Recipe, login: &str, home: &Text, base: &[(Text, Text)]) -> Environment {
-        let mut environment = Environment(Vec::new());
-        let assignments = recipe.environment.iter();
+    /// captured, exactly. All others start from what PAM gave and crond's five, as far as their cron sets those, and
+    /// may change all but who they are.
+    pub fn of(recipe: &Recipe, login: &str, home: &Text, around: Around<'_>) -> Environment {
+        let mut environment = Environment::default();
         match recipe.kind {
-            Kind::At => assignments.for_each(|(name, value)| environment.set(name, value)),
-            Kind::Entry | Kind::SystemEntry | Kind::Period => {
-                base.iter().for_each(|(name, value)| environment.set(name, value));
-                environment.set(&Text::from("HOME"), home);
-                environment.set(&Text::from("LOGNAME"), &Text::from(login));
-                environment.set(&Text::from("USER"), &Text::from(login));
-                environment.set(&Text::from("SHELL"), &Text::from(SHELL));
-                environment.set(&Text::from("PATH"), &Text::from(PATH));
-                assignments
-                    .filter(|(name, _)| name.0 != b"LOGNAME" && name.0 != b"USER")
-                    .for_each(|(name, value)| environment.set(name, value));
+            Kind::At => {
+                recipe.environment.iter().for_each(|(name, value)| environment.set(name, value))
+            }
+            Kind::Entry | Kind::SystemEntry => {
+                environment.set_five(around, login, home);
+                environment.assign(recipe, around.manner);
+            }
+            Kind::Period => {
+                environment.set_five(Around { manner: &OWN, ..around }, login, home);
+                environment.assign(recipe, &OWN);
             }
         }
         environment
+    }
+
+    fn set_five(&mut self, around: Around<'_>, login: &str, home: &Text) {
+        let Around { manner, daemon, pam } = around;
+        pam.iter().for_each(|(name, value)| self.set(name, value));
+        let inherited = daemon.iter().filter(|(name, _)| manner.inherits.includes(&name.0));
+        inherited.for_each(|(name, value)| self.set(name, value));
+        self.set(&Text::from("HOME"), home);
+        self.set(&Text::from("LOGNAME"), &Text::from(login));
+        if manner.sets_user {
+            self.set(&Text::from("USER"), &Text::from(login));
+        }
+        if manner.inherits != Inherits::Everything || self.get("SHELL").is_none() {
+            self.set(&Text::from("SHELL"), &Text::from(SHELL));
+        }
+        if let Some(path) = &manner.path {
+            self.set(&Text::from("PATH"), &Text::from(path.as_ref()));
+        }
+    }
+
+    fn assign(&mut self, recipe: &Recipe, manner: &Manner) {
+        for (name, value) in recipe.environment.iter() {
+            match name.0.as_slice() {
+                b"LOGNAME" => {}
+                b"USER" if manner.sets_user => {}
+                b"SHELL" => self.set(name, value),
+                _ if manner.keeps_assignments => self.kept.push((name.clone(), value.clone())),
+                _ => self.set(name, value),
+            }
+        }
     }
 
     /// The value of that name; an empty one is as good as none.
@@ -44,19 +88,20 @@ impl Environment {
 
     /// The value of that name as it was assigned, even if it is empty.
     pub fn assigned(&self, name: &str) -> Option<&Text> {
-        let found = self.0.iter().find(|(known, _)| known.0 == name.as_bytes());
-        found.map(|(_, value)| value)
+        // Of what was kept the last one counts; in the environment each name stands once.
+        let all = self.kept.iter().rev().chain(&self.variables);
+        all.into_iter().find(|(known, _)| known.0 == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// `NAME=value` each.
     pub fn assignments(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.0.iter().map(|(name, value)| [&name.0[..], b"=", &value.0].concat())
+        self.variables.iter().map(|(name, value)| [&name.0[..], b"=", &value.0].concat())
     }
 
     fn set(&mut self, name: &Text, value: &Text) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
+        match self.variables.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value.clone(),
-            None => self.0.push((name.clone(), value.clone())),
+            None => self.variables.push((name.clone(), value.clone())),
         }
     }
 }
@@ -71,6 +116,16 @@ mod tests {
     }
 
     fn check_on(base: &[(&str, &str)], kind: Kind, assignments: &[(&str, &str)], expected: &str) {
+        check_in(&OWN, base, kind, assignments, expected);
+    }
+
+    fn check_in(
+        manner: &Manner,
+        base: &[(&str, &str)],
+        kind: Kind,
+        assignments: &[(&str, &str)],
+        expected: &str,
+    ) {
         let texts = |all: &[(&str, &str)]| -> Vec<(Text, Text)> {
             all.iter().map(|(name, value)| (Text::from(*name), Text::from(*value))).collect()
         };
@@ -82,10 +137,14 @@ mod tests {
             environment: texts(assignments).into(),
             directory: None,
             umask: None,
+            nice: 0,
             quiet: false,
             mailing: Mailing::default(),
         };
-        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), &texts(base));
+        let daemon =
+            texts(&[("LANG", "de_DE.UTF-8"), ("LC_TIME", "C"), ("PATH", "/sbin"), ("X", "1")]);
+        let around = Around { manner, daemon: &daemon, pam: &texts(base) };
+        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), around);
         let got: Vec<_> = got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
         assert_eq!(got.join(" "), expected);
     }
@@ -126,6 +185,35 @@ mod tests {
                         HOME=/home/alice LOGNAME=alice SHELL=/bin/sh";
         check_on(&base, Kind::Entry, &[("TZ", "Asia/Tokyo")], expected);
         check_on(&base, Kind::At, &[("TZ", "Asia/Tokyo")], "TZ=Asia/Tokyo");
+    }
+
+    #[test]
+    fn where_the_user_is_left_to_the_crontab_it_may_be_any() {
+        let manner = Manner { sets_user: false, path: Some("/usr/bin:/bin".into()), ..OWN };
+        let check = |assignments: &[(&str, &str)], expected: &str| {
+            check_in(&manner, &[], Kind::Entry, assignments, expected);
+        };
+        let plain = "HOME=/home/alice LOGNAME=alice SHELL=/bin/sh PATH=/usr/bin:/bin";
+        check(&[], plain);
+        check(&[("USER", "bob"), ("LOGNAME", "bob")], &format!("{plain} USER=bob"));
+        check_in(&manner, &[], Kind::Period, &[], PLAIN);
+    }
+
+    #[test]
+    fn the_locale_of_the_daemon_goes_over_that_of_pam() {
+        let manner = Manner { inherits: Inherits::Locale, ..OWN };
+        let expected = format!("LANG=de_DE.UTF-8 LC_TIME=C {PLAIN}");
+        check_in(&manner, &[("LANG", "C")], Kind::Entry, &[], &expected);
+    }
+
+    #[test]
+    fn where_all_is_inherited_the_crontab_sets_the_shell_alone() {
+        let inherits = Inherits::Everything;
+        let manner = Manner { inherits, keeps_assignments: true, path: None, ..OWN };
+        let shell = [("MAILTO", "bob"), ("SHELL", "/bin/ash")];
+        let expected = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1 HOME=/home/alice LOGNAME=alice \
+                        USER=alice SHELL=/bin/ash";
+        check_in(&manner, &[], Kind::Entry, &shell, expected);
     }
 
     #[test]

@@ -144,6 +144,7 @@ fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
 mod tests {
     use super::*;
     use crate::plan::job::{JobId, Kind, Mailing, Recipe};
+    use crate::plan::manner::OWN;
     use crate::plan::run::{Mailer, Run, Trigger};
     use crate::plan::text::Text;
 
@@ -165,13 +166,19 @@ mod tests {
                 environment: [(Text::from("A"), Text::from("1"))].into(),
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },
+            stamp: None,
             keep_output: 100,
             echo: false,
             mailer: Mailer { program: None, patience: 60 },
             log: Text::from("/dev/null/no-log"),
+            manner: OWN,
+            daemon: Vec::new(),
+            codeset: "UTF-8".to_owned(),
+            over: None,
         }
     }
 

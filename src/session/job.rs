@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, pipe2, setsid};
 
 use crate::plan::job::{Kind, Recipe};
+use crate::plan::manner::Homeless;
 use crate::plan::text::Text;
 use crate::session::environment::{Environment, SHELL};
 use crate::session::owner::Owner;
@@ -35,6 +36,7 @@ pub struct Prepared {
     script: Option<OwnedFd>,
     directory: Directory,
     umask: Option<Mode>,
+    nice: u8,
 }
 
 /// Where a job runs, and what becomes of it if it cannot.
@@ -42,8 +44,12 @@ pub struct Prepared {
 enum Directory {
     /// As at does: the job is not run.
     Exactly(Text),
-    /// As cron does: in `/` instead, with a warning.
+    /// In `/` instead, with a warning.
     OrRoot(Text),
+    /// In that other directory instead, or in `/`.
+    Or(Text, Text),
+    /// The job is not run, and that is ratd's business.
+    OrNot(Text),
 }
 
 /// A job that has been started.
@@ -54,7 +60,18 @@ pub struct Started {
     /// Its standard output and error.
     pub output: OwnedFd,
     /// Why it did not come to its command.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
+}
+
+/// Why a job's process did not become its command.
+#[derive(Debug)]
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// What the kernel said.
+    pub errno: Errno,
+    /// The directory, if that is what it could not enter.
+    pub directory: Option<Text>,
 }
 
 /// How far the job's process came.
@@ -72,6 +89,7 @@ impl Prepared {
         recipe: &Recipe,
         environment: &Environment,
         owner: Owner,
+        homeless: &Homeless,
     ) -> Result<Prepared, String> {
         let (shell, script) = match recipe.kind {
             Kind::Entry | Kind::SystemEntry => (environment.get("SHELL").cloned(), None),
@@ -91,7 +109,14 @@ impl Prepared {
             (Kind::Period, directory) => {
                 Directory::OrRoot(directory.unwrap_or_else(|| Text::from("/")))
             }
-            (_, directory) => Directory::OrRoot(directory.unwrap_or_else(home)),
+            (Kind::Entry | Kind::SystemEntry, directory) => {
+                let directory = directory.unwrap_or_else(home);
+                match homeless {
+                    Homeless::Root => Directory::OrRoot(directory),
+                    Homeless::NotRun => Directory::OrNot(directory),
+                    Homeless::Daemons(own) => Directory::Or(directory, Text::from(own.as_ref())),
+                }
+            }
         };
         Ok(Prepared {
             arguments: strings(arguments, "the command")?,
@@ -100,13 +125,15 @@ impl Prepared {
             script: script.map(|script| sealed("script", &script)).transpose()?,
             directory,
             umask: recipe.umask.map(Mode::from_bits_truncate),
+            nice: recipe.nice,
             owner,
             shell,
         })
     }
 
-    /// Starts the job. What the session has open, its claim too, is closed in the job at exec.
-    pub fn start(self) -> io::Result<Started> {
+    /// Starts the job; where that is refused for now it can be tried again. What the session has open, its claim too,
+    /// is closed in the job at exec.
+    pub fn start(&self) -> io::Result<Started> {
         let (output, output_end) = pipe2(OFlag::O_CLOEXEC)?;
         let (trouble, trouble_end) = pipe2(OFlag::O_CLOEXEC)?;
         match process::fork()? {
@@ -122,7 +149,7 @@ impl Prepared {
         }
     }
 
-    fn become_job(self, output: OwnedFd, trouble: OwnedFd) -> ! {
+    fn become_job(&self, output: OwnedFd, trouble: OwnedFd) -> ! {
         // Descriptor 3 may be an at-job's script, so what is needed until exec stands elsewhere.
         if let Ok(trouble) = process::raise(trouble.as_fd()) {
             let (step, errno) = match self.try_to_become(output) {
@@ -142,6 +169,8 @@ impl Prepared {
         if let Some(mask) = self.umask {
             umask(mask);
         }
+        // Nicer is always allowed, but where PAM's limits made the job less nice before.
+        let _ = process::be_nicer(self.nice);
         self.owner.assume().map_err(|errno| (Step::Owner, errno))?;
         let mut output = File::from(output);
         // As the owner: root may be nobody on the file system that the home is on.
@@ -159,7 +188,7 @@ impl Prepared {
     }
 
     fn enter_directory(&self, output: &mut File) -> Result<(), Errno> {
-        let (Directory::Exactly(directory) | Directory::OrRoot(directory)) = &self.directory;
+        let directory = self.directory();
         let Err(errno) = chdir(directory.0.as_slice()) else { return Ok(()) };
         let why = format!("rat: cannot change to {}: {}", directory.shown(), errno.desc());
         match &self.directory {
@@ -172,23 +201,40 @@ impl Prepared {
                 let _ = writeln!(output, "{why}; running in /");
                 chdir("/")
             }
+            Directory::Or(_, other) => chdir(other.0.as_slice()).or_else(|_| chdir("/")),
+            Directory::OrNot(_) => Err(errno),
+        }
+    }
+
+    fn directory(&self) -> &Text {
+        match &self.directory {
+            Directory::Exactly(directory)
+            | Directory::OrRoot(directory)
+            | Directory::Or(directory, _)
+            | Directory::OrNot(directory) => directory,
         }
     }
 
     /// Waits until the job's process has become the shell or has told why it could not.
-    fn refusal(&self, trouble: OwnedFd) -> Option<String> {
+    fn refusal(&self, trouble: OwnedFd) -> Option<Refusal> {
         let mut bytes = [0; 5];
         File::from(trouble).read_exact(&mut bytes).ok()?;
         let [step, errno @ ..] = bytes;
-        let why = Errno::from_raw(i32::from_ne_bytes(errno)).desc();
-        Some(match step {
+        let errno = Errno::from_raw(i32::from_ne_bytes(errno));
+        let why = errno.desc();
+        let mut directory = None;
+        let why = match step {
             step if step == Step::Session as u8 => format!("cannot start a session: {why}"),
             step if step == Step::Owner as u8 => {
                 format!("cannot become {}: {why}", self.owner.login)
             }
-            step if step == Step::Directory as u8 => format!("cannot change to /: {why}"),
+            step if step == Step::Directory as u8 => {
+                directory = Some(self.directory().clone());
+                format!("cannot change to {}: {why}", self.directory().shown())
+            }
             _ => format!("cannot run {}: {why}", self.shell.shown()),
-        })
+        };
+        Some(Refusal { why, errno, directory })
     }
 }
 

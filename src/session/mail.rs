@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::plan::job::{Kind, Mail as When, Recipe};
+use crate::plan::manner::{Addresses, Letter, Manner};
 use crate::plan::run::{Outcome, Report};
 use crate::plan::text::Text;
 use crate::session::environment::Environment;
@@ -13,12 +14,14 @@ use crate::session::output::append_line;
 /// A mail that is ready to be handed to the mailer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
-    /// Who sends it: the envelope's sender, safe on a command line.
-    pub sender: String,
-    /// The name that stands for the daemon, one word.
-    pub daemon: &'static str,
+    /// Which cron's it looks like.
+    pub letter: Letter,
+    /// What the mailer is called with, all of it safe on a command line.
+    pub arguments: Vec<String>,
     /// Header and body.
     pub message: Vec<u8>,
+    /// How many bytes of output it tells of.
+    pub output: usize,
     /// What is odd about it, for the log.
     pub warning: Option<Unsafe>,
 }
@@ -39,6 +42,9 @@ const ENCODED_LINE: usize = 76;
 /// No mailbox has a longer name (RFC 5321).
 const LONGEST_ADDRESS: usize = 320;
 
+/// What glibc calls the characters of the locale `C`.
+const ASCII: &str = "ANSI_X3.4-1968";
+
 /// What may stand in an address, besides letters and digits, but not begin it. What cron allows, of any cron.
 const SAFE: &[u8] = b"@!:%-.+=/";
 
@@ -53,6 +59,12 @@ pub struct Told<'a> {
     pub environment: &'a Environment,
     /// This machine's name, without its domain.
     pub host: &'a str,
+    /// How an entry's output is mailed.
+    pub manner: &'a Manner,
+    /// The daemon's own variables.
+    pub daemon: &'a [(Text, Text)],
+    /// What the daemon's locale calls its characters.
+    pub codeset: &'a str,
     /// Its output was shown as it came, so that nobody is told who did not ask for it.
     pub shown: bool,
 }
@@ -65,9 +77,37 @@ impl Told<'_> {
         }
         let Some(recipients) = self.recipients()? else { return Ok(None) };
         let (sender, warning) = self.sender();
-        let mut message = self.header(&recipients, &sender);
+        let mut message = match self.letter() {
+            Letter::Full => self.header(&recipients, &sender),
+            Letter::Quoted | Letter::Named | Letter::Bare => {
+                self.plain_header(&recipients, &sender)
+            }
+        };
         self.add_body(&mut message);
-        Ok(Some(Mail { sender, daemon: self.daemon(), message, warning }))
+        let arguments = self.arguments(&recipients, sender);
+        let output = self.report.output.0.len();
+        Ok(Some(Mail { letter: self.letter(), arguments, message, output, warning }))
+    }
+
+    /// Only crontabs have a dialect.
+    pub fn letter(&self) -> Letter {
+        match self.recipe.kind {
+            Kind::Entry | Kind::SystemEntry => self.manner.letter,
+            Kind::Period | Kind::At => Letter::Full,
+        }
+    }
+
+    fn arguments(&self, recipients: &str, sender: String) -> Vec<String> {
+        let name = format!("-F{}", self.daemon());
+        let sender = sender.as_str();
+        let arguments: &[&str] = match self.letter() {
+            Letter::Full | Letter::Quoted => {
+                &["sendmail", &name, "-i", "-odi", "-oem", "-oi", "-t", "-f", sender]
+            }
+            Letter::Named => &["sendmail", &name, "-i", "-B8BITMIME", "-oem", recipients],
+            Letter::Bare => &["sendmail", "-ti"],
+        };
+        arguments.iter().map(|argument| (*argument).to_owned()).collect()
     }
 
     fn is_occasion(&self) -> bool {
@@ -79,8 +119,9 @@ impl Told<'_> {
             When::Never => false,
             When::Always => true,
             When::Auto => {
-                self.report.output_bytes > 0
-                    || matches!(self.report.outcome, Outcome::NotStarted(_) | Outcome::Lost(_))
+                let is_told = self.letter() == Letter::Full
+                    && matches!(self.report.outcome, Outcome::NotStarted(_) | Outcome::Lost(_));
+                self.report.output_bytes > 0 || is_told
             }
         }
     }
@@ -92,7 +133,8 @@ impl Told<'_> {
             (None, Kind::At) => Text::from(owner.as_str()),
             (None, Kind::Entry | Kind::SystemEntry | Kind::Period) => {
                 match self.environment.assigned("MAILTO") {
-                    Some(to) => expanded(to, self.environment),
+                    _ if self.has_no_mail_output() => return Ok(None),
+                    Some(to) => self.expanded(to),
                     None if self.shown => return Ok(None),
                     None => Text::from(owner.as_str()),
                 }
@@ -105,6 +147,12 @@ impl Told<'_> {
         Ok((!safe.is_empty()).then(|| safe.join(",")))
     }
 
+    /// A name of cronie's anacron.
+    fn has_no_mail_output(&self) -> bool {
+        let is_period = self.recipe.kind == Kind::Period;
+        is_period && self.environment.assigned("NO_MAIL_OUTPUT").is_some()
+    }
+
     /// Who the mail is from; a `MAILFROM` that cannot be used loses no mail.
     fn sender(&self) -> (String, Option<Unsafe>) {
         let owner = self.report.run.owner.clone();
@@ -112,7 +160,7 @@ impl Told<'_> {
             Kind::At => None,
             Kind::Entry | Kind::SystemEntry | Kind::Period => self.environment.get("MAILFROM"),
         };
-        let Some(asked) = asked.map(|from| expanded(from, self.environment)) else {
+        let Some(asked) = asked.map(|from| self.expanded(from)) else {
             // A login name that is no address is left to the mailer, which knows who calls it.
             let safe = safe_address(owner.as_bytes()).is_some();
             return (if safe { owner } else { "root".to_owned() }, None);
@@ -120,6 +168,19 @@ impl Told<'_> {
         match safe_address(&asked.0) {
             Some(from) => (from.to_owned(), None),
             None => (owner, Some(Unsafe { address: asked })),
+        }
+    }
+
+    /// `$NAME` and `${NAME}` replaced; what is unknown stays, and is no address then.
+    fn expanded(&self, address: &Text) -> Text {
+        let of_daemon = |name: &str| {
+            let found = self.daemon.iter().find(|(known, _)| known.0 == name.as_bytes());
+            found.map(|(_, value)| value)
+        };
+        match (self.recipe.kind, self.manner.addresses) {
+            (Kind::Entry | Kind::SystemEntry, Addresses::Nobody) => address.clone(),
+            (Kind::Entry | Kind::SystemEntry, Addresses::Daemon) => expanded(address, of_daemon),
+            _ => expanded(address, |name| self.environment.assigned(name)),
         }
     }
 
@@ -162,6 +223,48 @@ impl Told<'_> {
         message
     }
 
+    /// The header of a dialect: its own lines, and what people wrote as they wrote it.
+    fn plain_header(&self, recipients: &str, sender: &str) -> Vec<u8> {
+        let run = &self.report.run;
+        let mut message = Vec::new();
+        let mut add = |name: &str, value: &[u8]| add_line(&mut message, name, value);
+        let letter = self.letter();
+        let from = match letter {
+            Letter::Named if self.environment.get("MAILFROM").is_none() => {
+                Some("root (Cron Daemon)".to_owned())
+            }
+            Letter::Named => Some(sender.to_owned()),
+            Letter::Quoted => Some(format!("\"(Cron Daemon)\" <{sender}>")),
+            Letter::Full | Letter::Bare => None,
+        };
+        from.iter().for_each(|from| add("From", from.as_bytes()));
+        add("To", recipients.as_bytes());
+        let begin = match letter {
+            Letter::Bare => "cron: ".to_owned(),
+            Letter::Full | Letter::Quoted | Letter::Named => {
+                format!("Cron <{}@{}> ", run.owner, self.host)
+            }
+        };
+        add("Subject", &[begin.as_bytes(), &self.recipe.command.0].concat());
+        if letter != Letter::Bare {
+            let by_locale = || format!("text/plain; charset={}", self.codeset);
+            let encoding = self.variable("CONTENT_TRANSFER_ENCODING");
+            add("MIME-Version", b"1.0");
+            add("Content-Type", self.variable("CONTENT_TYPE").unwrap_or_else(by_locale).as_bytes());
+            add("Content-Transfer-Encoding", encoding.as_deref().unwrap_or("8bit").as_bytes());
+        }
+        if letter == Letter::Quoted {
+            add("Auto-Submitted", b"auto-generated");
+            add("Precedence", b"bulk");
+        }
+        if letter != Letter::Bare {
+            let all = self.environment.assignments();
+            all.for_each(|one| add("X-Cron-Env", &[b"<", &one[..], b">"].concat()));
+        }
+        message.push(b'\n');
+        message
+    }
+
     /// The subject in two parts; the second is what people wrote.
     fn subject(&self) -> (String, String) {
         let run = &self.report.run;
@@ -182,7 +285,11 @@ impl Told<'_> {
         let asked = self.variable("CONTENT_TYPE").filter(|kind| is_plain(kind));
         asked.unwrap_or_else(|| match str::from_utf8(&self.report.output.0) {
             Ok(_) => "text/plain; charset=UTF-8".to_owned(),
-            Err(_) => "text/plain; charset=unknown-8bit".to_owned(),
+            // It is not in the locale's characters if those are UTF-8, nor if it knows only ASCII.
+            Err(_) if matches!(self.codeset, "UTF-8" | ASCII) => {
+                "text/plain; charset=unknown-8bit".to_owned()
+            }
+            Err(_) => format!("text/plain; charset={}", self.codeset),
         })
     }
 
@@ -217,8 +324,13 @@ impl Told<'_> {
 
     fn add_body(&self, message: &mut Vec<u8>) {
         let mut body = self.report.output.0.clone();
-        // As cron does: a progress bar is no text.
-        body.retain(|byte| *byte != b'\r');
+        if let Letter::Full | Letter::Quoted = self.letter() {
+            // A progress bar is no text.
+            body.retain(|byte| *byte != b'\r');
+        }
+        if self.letter() != Letter::Full {
+            return message.append(&mut body);
+        }
         if let Outcome::NotStarted(_) | Outcome::Lost(_) = self.report.outcome {
             append_line(&mut body, &format!("rat: {}", words(&self.report.outcome)));
         }
@@ -249,7 +361,7 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited(status) => format!("exited with status {status}"),
         Outcome::Killed(signal) => format!("killed by signal {signal}"),
-        Outcome::NotStarted(why) => format!("not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => format!("not started: {why}"),
         Outcome::Lost(why) => format!("lost: {why}"),
     }
 }
@@ -263,8 +375,8 @@ fn safe_address(address: &[u8]) -> Option<&str> {
     if safe && address.len() <= LONGEST_ADDRESS { str::from_utf8(address).ok() } else { None }
 }
 
-/// `$NAME` and `${NAME}` replaced, as cronie does in addresses; what is unknown stays, and is no address then.
-fn expanded(address: &Text, environment: &Environment) -> Text {
+/// `$NAME` and `${NAME}` replaced by what `value` knows.
+fn expanded<'v>(address: &Text, value: impl Fn(&str) -> Option<&'v Text>) -> Text {
     let text = address.shown().into_owned();
     let mut parts = text.split('$');
     let mut result = parts.next().unwrap_or_default().to_owned();
@@ -276,7 +388,7 @@ fn expanded(address: &Text, environment: &Environment) -> Text {
                 part.split_at(part.find(|c| !is_name(c)).unwrap_or(part.len()))
             }
         };
-        match environment.assigned(name).filter(|_| !name.is_empty()) {
+        match value(name).filter(|_| !name.is_empty()) {
             Some(value) => {
                 result.push_str(&value.shown());
                 result.push_str(rest);
@@ -293,6 +405,17 @@ fn expanded(address: &Text, environment: &Environment) -> Text {
 /// Whether the text can stand in a header as it is: not if it would be taken for encoded words.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) && !text.contains("=?")
+}
+
+/// Adds a header line as it is, but for what would end it.
+fn add_line(message: &mut Vec<u8>, name: &str, value: &[u8]) {
+    message.extend_from_slice(name.as_bytes());
+    message.extend_from_slice(b": ");
+    message.extend(value.iter().map(|byte| match byte {
+        b'\n' | b'\r' | 0 => b' ',
+        byte => *byte,
+    }));
+    message.push(b'\n');
 }
 
 /// Adds a header of two parts: as they are where they can stand so, else encoded, so that no byte of them can

@@ -129,9 +129,8 @@ fn become_mailer(
     setsid()?;
     owner.assume()?;
     chdir("/")?;
-    let name = format!("-F{}", mail.daemon);
-    let arguments = ["sendmail", &name, "-i", "-odi", "-oem", "-oi", "-t", "-f", &mail.sender];
-    let arguments = arguments.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+    let arguments = mail.arguments.iter().map(|one| CString::new(one.as_str()));
+    let arguments = arguments.collect::<Result<_, _>>()?;
     process::execute(&Program {
         path: program.clone(),
         arguments,

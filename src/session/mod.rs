@@ -13,3 +13,4 @@ pub mod pam;
 pub mod report;
 pub mod run;
 pub mod server;
+pub mod stamp;

@@ -6,8 +6,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
 use crate::plan::run::{Report, Run, RunId};
 use crate::sys::lock;
+use crate::sys::process::Held;
 
 /// What the file of a run says.
 #[derive(Debug)]
@@ -38,6 +43,37 @@ pub fn read(path: &Path) -> io::Result<Found> {
             return Ok(Found::Died(serde_json::from_slice(&content).ok()));
         }
     }
+}
+
+/// Asks the session of a run to end its job. False: there is none any more.
+///
+/// The session wrote its pid into the file and holds the lock for life: if the lock is held after the process was
+/// held, that process is the session, and no other that took its number.
+pub fn ask_to_end(path: &Path) -> io::Result<bool> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other?,
+    };
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    let Ok(Begun { session, .. }) = serde_json::from_slice(&content) else { return Ok(false) };
+    let held = match Held::of(Pid::from_raw(session)) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(false),
+        other => other?,
+    };
+    if !lock::is_held(&file)? {
+        return Ok(false);
+    }
+    held.signal(Signal::SIGTERM).map(|()| true)
+}
+
+/// What a session writes down when it begins.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    #[serde(flatten)]
+    run: Run,
+    /// Its pid.
+    session: i32,
 }
 
 /// The runs that have a file there, in no order. No directory is no runs. A listing may miss a run whose
@@ -111,7 +147,8 @@ fn lock_and_name(lock: &mut File, run: &Run, unnamed: &Path, path: &Path) -> io:
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     // On a full disk the claim matters, not its content: that only helps to name a run which was lost.
-    let _ = lock.write_all(&serde_json::to_vec(run)?);
+    let begun = Begun { run: run.clone(), session: std::process::id().cast_signed() };
+    let _ = lock.write_all(&serde_json::to_vec(&begun)?);
     std::fs::hard_link(unnamed, path)
 }
 

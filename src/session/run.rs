@@ -12,29 +12,40 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, setsid};
 
 use crate::log::{Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Kind;
+use crate::plan::manner::{Ends, Letter};
 use crate::plan::run::{Order, Outcome, Report, Usage};
 use crate::plan::text::Text;
 use crate::session::clock::{ends_of_children, uptime, wall_clock};
-use crate::session::environment::Environment;
+use crate::session::environment::{Around, Environment};
 use crate::session::frame::{Answer, Header};
-use crate::session::job::{Prepared, Started};
-use crate::session::mail::{Told, Unsafe};
-use crate::session::mailer;
+use crate::session::job::{Prepared, Refusal, Started};
+use crate::session::mail::{Mail, Told, Unsafe};
+use crate::session::mailer::{self, Untaken};
 use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
 use crate::session::pam::{self, Admission};
 use crate::session::report::Claim;
 use crate::session::server::{self, Inherited};
+use crate::session::stamp::Stamp;
 use crate::sys::process::{self, End, Fork, Used};
 
 /// How long the output may stay open after the main process ended.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a job that the kernel has no process for is tried again, and the pauses between.
+const WITHOUT_PROCESS: Duration = Duration::from_secs(3600);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a job that is asked to end may go on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest pause between two tries to write a report where there is no room for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -53,32 +64,58 @@ pub fn live(header: Header, json: &[u8], runs: &Path, inherited: Inherited) -> E
     };
     // Only now: until the run is claimed, the fork server's lock says that its order may still start it.
     drop(inherited);
-    let mut session = Session::new(order, runs);
-    let (report, mut rest) = session.conduct();
+    let mut session = Session::new(order, runs.with_file_name("no-pam"));
+    if let Some(over) = session.order.over.take() {
+        return session.tell(*over, claim);
+    }
+    let (report, rest) = session.conduct();
     leave(&report, &claim);
     // The run is over; what comes now holds nobody up.
     drop(claim);
-    if let Some(output) = rest.take() {
-        match process::fork() {
-            Ok(Fork::Child) => {
-                drain(output);
-                process::exit(0)
-            }
-            Ok(Fork::Parent(_)) => {}
-            Err(_) => rest = Some(output),
-        }
-    }
-    session.end(&report);
-    if let Some(output) = rest {
-        drain(output);
-    }
+    let rest = leave_to_another(rest);
+    let mail = session.conclude(&report);
+    session.end(&report, mail);
+    rest.into_iter().for_each(drain);
     ExitCode::SUCCESS
+}
+
+/// Lives the whole life of a session that nobody collects a report from, in a process that was just forked. The
+/// stamp is held already, and `running` is dropped when the job is over, its stamp written and its end told.
+pub fn live_alone(order: Order, stamp: Stamp, running: OwnedFd) -> ExitCode {
+    if setsid().is_err() || process::reset_signals(server::IGNORED).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let mut session = Session::new(order, PathBuf::from("/dev/null/no-pam"));
+    session.is_alone = true;
+    session.stamp = Some(stamp);
+    let (report, rest) = session.conduct();
+    let mail = session.conclude(&report);
+    drop(running);
+    let rest = leave_to_another(rest);
+    session.end(&report, mail);
+    rest.into_iter().for_each(drain);
+    ExitCode::SUCCESS
+}
+
+/// Has another process read what background processes still write. Given back where there can be none.
+fn leave_to_another(rest: Option<OwnedFd>) -> Option<OwnedFd> {
+    let output = rest?;
+    match process::fork() {
+        Ok(Fork::Child) => {
+            drain(output);
+            process::exit(0)
+        }
+        Ok(Fork::Parent(_)) => None,
+        Err(_) => Some(output),
+    }
 }
 
 fn claim(header: Header, json: &[u8], runs: &Path) -> Result<Option<(Order, Claim)>, Errno> {
     setsid()?;
     let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
     process::reset_signals(server::IGNORED).map_err(errno)?;
+    // Whoever asks it to end the job asks before there is one, too.
+    SigSet::from(Signal::SIGTERM).thread_block()?;
     let order: Order = serde_json::from_slice(json).map_err(|_| Errno::EBADMSG)?;
     if order.run.id != header.run {
         return Err(Errno::EBADMSG);
@@ -93,29 +130,66 @@ struct Session {
     output: Output,
     echo: Option<Echo<Impatient<Stdout>>>,
     log: Syslog,
+    /// What keeps other anacrons from the job.
+    stamp: Option<Stamp>,
     /// The file that says that the log was told of a system without PAM.
     no_pam: PathBuf,
     /// The owner and the job's environment, once PAM had no objection.
     admitted: Option<(Owner, Environment)>,
     pam: Option<pam::Opened>,
+    /// No ratd keeps what is reported.
+    is_alone: bool,
 }
 
+/// A mail, and who has it sent.
+type Addressed = (Mail, Owner);
+
 impl Session {
-    fn new(order: Order, runs: &Path) -> Session {
+    fn new(order: Order, no_pam: PathBuf) -> Session {
         let echo = order.echo.then(|| Echo::new(&order.run.name, Impatient::new(io::stdout())));
-        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), "CRON");
+        let program = if order.recipe.kind == Kind::Period {
+            "anacron".into()
+        } else {
+            order.manner.job.clone()
+        };
+        let log = Syslog::new(Path::new(OsStr::from_bytes(&order.log.0)), program);
         let output = Output::new(order.keep_output);
-        let no_pam = runs.with_file_name("no-pam");
-        Session { output, echo, log, no_pam, admitted: None, pam: None, order }
+        let (stamp, admitted, pam) = (None, None, None);
+        Session { output, echo, log, stamp, no_pam, admitted, pam, is_alone: false, order }
+    }
+
+    /// Mails how a run ended that was over before. What is said here is said once: first that it is, then it is.
+    fn tell(mut self, over: Report, claim: Claim) -> ExitCode {
+        leave(&Report { told: true, output: Text::default(), ..over.clone() }, &claim);
+        drop(claim);
+        match Owner::look_up(&self.order.run.owner) {
+            Ok(owner) => {
+                let recipe = &self.order.recipe;
+                let environment = {
+                    let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
+                    let around = Around { manner, daemon, pam: &[] };
+                    Environment::of(recipe, &owner.login, &owner.home, around)
+                };
+                if let Some(mail) = self.write_mail(&over, &owner, &environment) {
+                    self.send(&mail, &over.output, &owner);
+                }
+            }
+            Err(why) => {
+                let owner = self.order.run.owner.clone();
+                self.say(&owner, "MAIL", format!("nobody is told: {why}").as_bytes());
+            }
+        }
+        ExitCode::SUCCESS
     }
 
     /// Runs the job. With the report comes the output's pipe if background processes still hold it.
     fn conduct(&mut self) -> (Report, Option<OwnedFd>) {
         let (started, clock) = (wall_clock(), uptime());
-        let (ended, rest) = match self.run_job() {
+        let (ended, rest) = match self.take_stamp().and_then(|()| self.run_job()) {
             Ok(ended) => ended,
-            Err(why) => (Ended::now(Outcome::NotStarted(why), None), None),
+            Err(outcome) => (Ended::now(outcome, None), None),
         };
+        self.write_stamp(&ended.outcome);
         if let Some(echo) = self.echo.take() {
             echo.finish(&said(&ended.outcome, ended.clock.saturating_sub(clock)));
         }
@@ -132,23 +206,28 @@ impl Session {
             usage: ended.used.map(usage).unwrap_or_default(),
             output,
             output_bytes,
+            told: false,
         };
         (report, rest)
     }
 
-    fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), String> {
+    fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), Outcome> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
-        let (owner, environment) = self.admit()?;
-        let prepared = Prepared::new(&self.order.recipe, &environment, owner)?;
-        let ends = ends_of_children().map_err(|error| cannot("watch the job", error))?;
-        let started = prepared.start().map_err(|error| cannot("fork", error));
+        let (owner, environment) = self.admit().map_err(Outcome::NotStarted)?;
+        let homeless = &self.order.manner.homeless;
+        let prepared = Prepared::new(&self.order.recipe, &environment, owner, homeless)
+            .map_err(Outcome::NotStarted)?;
+        let ends = ends_of_children()
+            .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
+        let started = self.start(&prepared);
         if let Some(pam) = &self.pam {
             pam.lift_limits();
         }
-        let Started { pid, output, refused } = started?;
+        let Started { pid, output, refused } = started.map_err(Outcome::NotStarted)?;
+        self.log_start(pid, refused.as_ref());
         let mut output = Some(File::from(output));
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
-            (Some(why), _) => Ended::now(Outcome::NotStarted(why), None),
+            (Some(refusal), _) => Ended::now(Outcome::NotStarted(refusal.why), None),
             (None, Ok((End::Exited(status), used))) => {
                 Ended::now(Outcome::Exited(status), Some(used))
             }
@@ -159,6 +238,126 @@ impl Session {
         };
         self.collect_the_rest(&mut output);
         Ok((ended, output.map(OwnedFd::from)))
+    }
+
+    /// Takes the stamp of a period job, unless another anacron has it or was first.
+    fn take_stamp(&mut self) -> Result<(), Outcome> {
+        let Some(asked) = self.order.stamp.clone().filter(|_| self.stamp.is_none()) else {
+            return Ok(());
+        };
+        let path = Path::new(OsStr::from_bytes(&asked.file.0));
+        match Stamp::take(path) {
+            Ok(Some(stamp)) => match stamp.done() {
+                Some(done) if !asked.once.is_owed(Some(done)) => {
+                    Err(Outcome::LeftToAnother(format!("another anacron has done it on {done}")))
+                }
+                Some(_) | None => {
+                    self.stamp = Some(stamp);
+                    Ok(())
+                }
+            },
+            Ok(None) => {
+                self.explain("locked by another anacron - skipping");
+                Err(Outcome::LeftToAnother("another anacron does it".to_owned()))
+            }
+            // Another anacron would follow a link, so it is not known who else does the job.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.complain_of_stamp(path, &error);
+                Err(Outcome::NotStarted(format!("{}: {error}", path.display())))
+            }
+            // Nobody else can write there either, and the store tells when it was done.
+            Err(error) => {
+                self.complain_of_stamp(path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stamps a job that was run, however that went, and lets others have it.
+    fn write_stamp(&mut self, outcome: &Outcome) {
+        let (Some(stamp), Some(asked)) = (self.stamp.take(), &self.order.stamp) else { return };
+        let has_run = matches!(outcome, Outcome::Exited(_) | Outcome::Killed(_));
+        if has_run && let Err(error) = stamp.write(asked.once.date) {
+            let path = PathBuf::from(OsStr::from_bytes(&asked.file.0));
+            self.complain_of_stamp(&path, &error);
+        }
+        stamp.release();
+    }
+
+    fn complain_of_stamp(&mut self, path: &Path, error: &io::Error) {
+        let detail = format!("{}: {error}", path.display());
+        let owner = self.order.run.owner.clone();
+        self.say(&owner, "STAMP", detail.as_bytes());
+    }
+
+    /// Says of a period job what anacron says.
+    fn explain(&mut self, what: &str) {
+        if self.order.recipe.kind == Kind::Period {
+            let text = format!("Job `{}' {what}", self.order.run.name);
+            self.log.sentence(Weight::Notice, &text);
+            let _ = writeln!(io::stderr(), "{}", visible(text.as_bytes()));
+        }
+    }
+
+    /// Starts the job. A user who may have no more processes, and a machine that can have none, have the job wait: it
+    /// is not lost.
+    fn start(&mut self, prepared: &Prepared) -> Result<Started, String> {
+        let (until, mut pause) = (uptime() + WITHOUT_PROCESS, FIRST_PAUSE);
+        loop {
+            let why = match prepared.start() {
+                Ok(Started { pid, refused: Some(refusal), .. }) if is_for_now(refusal.errno) => {
+                    process::wait_for(pid).map_err(|error| error.to_string())?;
+                    refusal.why
+                }
+                Err(error) if is_for_now(Errno::from_raw(error.raw_os_error().unwrap_or(0))) => {
+                    format!("cannot fork: {error}")
+                }
+                started => return started.map_err(|error| format!("cannot fork: {error}")),
+            };
+            if uptime() >= until {
+                return Err(why);
+            }
+            if pause == FIRST_PAUSE {
+                let name = self.order.run.name.as_bytes();
+                self.log.trouble(
+                    &self.order.run.owner,
+                    "CAN'T FORK",
+                    name,
+                    &format!("{why}; it waits"),
+                );
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// The line that every cron writes, in the name of the job's own process.
+    fn log_start(&mut self, pid: Pid, refused: Option<&Refusal>) {
+        if let Some(Refusal { errno, directory: Some(directory), .. }) = refused {
+            return self.log.trouble("CRON", "ERROR chdir failed", &directory.0, errno.desc());
+        }
+        if self.order.recipe.kind == Kind::Period {
+            if refused.is_none() {
+                self.explain("started");
+            }
+            return;
+        }
+        if self.order.recipe.quiet {
+            return;
+        }
+        let log = Path::new(OsStr::from_bytes(&self.order.log.0));
+        let pid = pid.as_raw().unsigned_abs();
+        let mut log = Syslog::new(log, self.order.manner.job.clone()).of_process(pid);
+        let run = &self.order.run;
+        log.with_fields(Weight::Info, (&run.owner, "CMD", self.shown()), &run.fields("start"));
+    }
+
+    /// What the log shows of the command. An at-job is a script: what it says is its owner's business.
+    fn shown(&self) -> &[u8] {
+        match self.order.recipe.kind {
+            Kind::At => self.order.run.name.as_bytes(),
+            Kind::Entry | Kind::SystemEntry | Kind::Period => &self.order.recipe.command.0,
+        }
     }
 
     /// Looks up the owner, and asks PAM.
@@ -175,8 +374,12 @@ impl Session {
                 return Err(format!("refused by PAM: {why}"));
             }
         }
-        let base = self.pam.as_ref().map_or(&[][..], |pam| &pam.environment);
-        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, base);
+        let around = Around {
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+        };
+        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
     }
@@ -188,17 +391,50 @@ impl Session {
         }
     }
 
+    /// Tells what became of the job, as far as that is a session's to tell; and the mail about it.
+    fn conclude(&mut self, report: &Report) -> Option<Addressed> {
+        let letter = match self.admitted.take() {
+            Some((owner, environment)) => {
+                self.write_mail(report, &owner, &environment).map(|mail| (mail, owner))
+            }
+            None => None,
+        };
+        let mailing = if letter.is_some() { " (mailing output)" } else { "" };
+        match &report.outcome {
+            Outcome::Exited(0) => self.explain(&format!("terminated{mailing}")),
+            Outcome::Exited(status) => {
+                self.explain(&format!("terminated (exit status: {status}){mailing}"));
+            }
+            Outcome::Killed(signal) => {
+                self.explain(&format!("terminated due to signal {signal}{mailing}"));
+            }
+            Outcome::NotStarted(why) => self.explain(&format!("not started: {why}{mailing}")),
+            Outcome::LeftToAnother(_) | Outcome::Lost(_) => {}
+        }
+        letter
+    }
+
     /// What follows when nobody waits for it any more: mail, and PAM's end.
-    fn end(mut self, report: &Report) {
-        if let Some((owner, environment)) = self.admitted.take() {
-            self.mail(report, &owner, &environment);
+    fn end(mut self, report: &Report, mail: Option<Addressed>) {
+        let began = matches!(report.outcome, Outcome::Exited(_) | Outcome::Killed(_));
+        if self.order.manner.ends == Ends::Command && began && !self.order.recipe.quiet {
+            let command = self.shown().to_vec();
+            self.log.cron(Weight::Info, &self.order.run.owner, "CMDEND", &command);
+        }
+        if let Some((mail, owner)) = mail {
+            self.send(&mail, &report.output, &owner);
         }
         if let Some(pam) = self.pam {
             pam.close();
         }
     }
 
-    fn mail(&mut self, report: &Report, owner: &Owner, environment: &Environment) {
+    fn write_mail(
+        &mut self,
+        report: &Report,
+        owner: &Owner,
+        environment: &Environment,
+    ) -> Option<Mail> {
         let host = nix::unistd::gethostname().unwrap_or_default();
         let host = host.to_string_lossy();
         let told = Told {
@@ -206,22 +442,51 @@ impl Session {
             recipe: &self.order.recipe,
             environment,
             host: host.split('.').next().unwrap_or_default(),
+            manner: &self.order.manner,
+            daemon: &self.order.daemon,
+            codeset: &self.order.codeset,
             shown: self.order.echo,
         };
-        let mail = match told.mail() {
-            Ok(Some(mail)) => mail,
-            Ok(None) => return,
+        match told.mail() {
+            Ok(mail) => mail,
             Err(Unsafe { address }) => {
-                return self.say(&owner.login, "UNSAFE MAIL", &address.0);
+                let quoted = told.letter() == Letter::Quoted;
+                let event = if quoted { "UNSAFE" } else { "UNSAFE MAIL" };
+                self.say(&owner.login, event, &address.0);
+                None
             }
-        };
+        }
+    }
+
+    fn send(&mut self, mail: &Mail, output: &Text, owner: &Owner) {
         if let Some(Unsafe { address }) = &mail.warning {
             self.say(&owner.login, "UNSAFE MAILFROM", &address.0);
         }
-        if let Err(untaken) = mailer::hand_over(&mail, &self.order.mailer, owner) {
-            let why = untaken.in_words(report.output.0.len());
-            let why = format!("{why}; run {} has the output", report.run.id);
-            self.say(&owner.login, "MAIL", why.as_bytes());
+        if let Err(untaken) = mailer::hand_over(mail, &self.order.mailer, owner) {
+            if matches!(untaken, Untaken::NoMailer(_)) {
+                self.log_unmailed(mail.letter, output);
+            }
+            let why = untaken.in_words(mail.output);
+            let kept = format!("; run {} has the output", self.order.run.id);
+            let kept = if self.is_alone { "" } else { kept.as_str() };
+            self.say(&owner.login, "MAIL", format!("{why}{kept}").as_bytes());
+        }
+    }
+
+    /// Without a mailer some crons have other words for it, or put the output itself into the log.
+    fn log_unmailed(&mut self, letter: Letter, output: &Text) {
+        match letter {
+            Letter::Full | Letter::Bare => {}
+            Letter::Named => {
+                self.log.cron(Weight::Info, "CRON", "info", b"No MTA installed, discarding output");
+            }
+            Letter::Quoted => {
+                let owner = self.order.run.owner.clone();
+                let output = output.0.strip_suffix(b"\n").unwrap_or(&output.0);
+                for line in output.split(|byte| *byte == b'\n') {
+                    self.log.cron(Weight::Info, &owner, "CMDOUT", line);
+                }
+            }
         }
     }
 
@@ -238,13 +503,25 @@ impl Session {
         ends: &SignalFd,
         output: &mut Option<File>,
     ) -> io::Result<(End, Used)> {
+        let mut last_word: Option<Duration> = None;
         loop {
-            if wait(output.as_ref(), Some(ends), PollTimeout::NONE)? {
+            let left = last_word.map(|at| at.saturating_sub(uptime()));
+            let timeout = left.and_then(|left| PollTimeout::try_from(left).ok());
+            if wait(output.as_ref(), Some(ends), timeout.unwrap_or(PollTimeout::NONE))? {
                 self.collect(output);
             }
-            while ends.read_signal()?.is_some() {}
+            while let Some(heard) = ends.read_signal()? {
+                if heard.ssi_signo == Signal::SIGTERM as u32 && last_word.is_none() {
+                    stop(pid, Signal::SIGTERM);
+                    last_word = Some(uptime() + PATIENCE);
+                }
+            }
             if let Some(ended) = process::ended(pid)? {
                 return Ok(ended);
+            }
+            if last_word.is_some_and(|at| at <= uptime()) {
+                stop(pid, Signal::SIGKILL);
+                last_word = Some(Duration::MAX);
             }
         }
     }
@@ -277,6 +554,16 @@ impl Session {
             Err(_) => *output = None,
         }
     }
+}
+
+/// Whether that may be otherwise in a moment.
+fn is_for_now(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
+}
+
+/// Signals the job's process group, which its main process leads.
+fn stop(pid: Pid, signal: Signal) {
+    let _ = killpg(pid, signal);
 }
 
 /// The end of a run, and when it was seen.
@@ -352,7 +639,7 @@ fn said(outcome: &Outcome, after: Duration) -> String {
             let name = Signal::try_from(*signal).map_or("unknown", Signal::as_str);
             format!("killed by signal {signal} ({name}) after {after:.1}s")
         }
-        Outcome::NotStarted(why) => format!("not started: {why}"),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => format!("not started: {why}"),
         Outcome::Lost(why) => format!("lost: {why}"),
     }
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, chdir, setsid};
@@ -25,6 +26,10 @@ pub const ARGUMENT: &str = "--fork-server";
 
 /// Where the fork server finds its socket.
 const SOCKET: i32 = 3;
+
+/// The pauses between two tries to fork where that is refused for now.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Not for it or its sessions: what is typed at ratd's terminal, what tells ratd to reload, and what is an error of
 /// a write anyway.
@@ -169,7 +174,7 @@ fn set_up(run_directory: &Path, socket: UnixStream) -> io::Result<(PathBuf, Inhe
 /// Forks a session for each order until ratd's end is closed, whoever closed it.
 fn serve(own: &Path, runs: &Path, inherited: Inherited) -> io::Result<ExitCode> {
     while let Some((header, json)) = next_order(&inherited.socket)? {
-        match process::fork() {
+        match patient_fork() {
             Ok(Fork::Child) => return Ok(run::live(header, &json, runs, inherited)),
             Ok(Fork::Parent(_)) => {}
             Err(error) => {
@@ -186,6 +191,20 @@ fn serve(own: &Path, runs: &Path, inherited: Inherited) -> io::Result<ExitCode> 
     lock::lock(&again)?;
     forget(own)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Forks, be it later: where the machine can have no more processes nothing can run, and orders wait in the socket.
+fn patient_fork() -> io::Result<Fork> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match process::fork() {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM)) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+            forked => return forked,
+        }
+    }
 }
 
 /// The next whole order. One that broke off was never given: ratd died over it.

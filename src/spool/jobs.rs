@@ -170,7 +170,8 @@ pub fn of_crontab(
     let mut jobs = Vec::with_capacity(crontab.entries.len());
     // Entries under one zone share its rules.
     let mut rules: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
-    for entry in crontab.entries {
+    for mut entry in crontab.entries {
+        entry.flags.single |= dialect.single;
         let zone = match rules.get(&entry.zone) {
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
@@ -228,6 +229,7 @@ fn job_of_entry(
             uid: None,
             directory: None,
             umask: None,
+            nice: 0,
             quiet: entry.flags.quiet,
             mailing: Mailing {
                 on_failure_only: entry.flags.mail_on_failure_only,
@@ -249,16 +251,12 @@ pub fn of_anacrontab(
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let job = |line: anacrontab::Line| {
         let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
+        let hours = line.window();
         Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
-            schedule: Schedule::Every(Every {
-                period: line.period,
-                delay,
-                hours: line.hours,
-                done: None,
-            }),
+            schedule: Schedule::Every(Every { period: line.period, delay, hours, done: None }),
             written: line.written,
             zone: zone.clone(),
             // It is part of the schedule, and begins only when the job may start.
@@ -272,6 +270,7 @@ pub fn of_anacrontab(
                 uid: None,
                 directory: None,
                 umask: None,
+                nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
             },

@@ -2,10 +2,10 @@
 //! look. Waits for disks and name services, so ratd's loop never calls it.
 
 pub mod file;
+pub mod handover;
 pub mod header;
 pub mod install;
 pub mod jobs;
-pub mod stamp;
 pub mod versions;
 pub mod watch;
 
@@ -17,8 +17,11 @@ use nix::unistd::User;
 
 use crate::paths::Paths;
 use crate::plan::job::{Job, Source};
+use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
+use crate::spool::handover::is_left_to;
 use crate::spool::jobs::{Machine, Zones};
+use crate::syntax::anacrontab;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Loss};
 
@@ -78,6 +81,8 @@ pub struct Spool {
     machine: Machine,
     zones: Zones,
     dialect: &'static Dialect,
+    /// What the anacrontab runs.
+    periods: Vec<Text>,
     /// Names that are passed over.
     skipped: BTreeSet<PathBuf>,
     /// Users that files with a user column name, and nobody knows.
@@ -111,6 +116,7 @@ impl Spool {
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
             dialect,
+            periods: Vec::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
         }
@@ -148,6 +154,7 @@ impl Spool {
             // Read anew, but remembered: one that went away meanwhile has to be told of.
             self.files.values_mut().for_each(|identity| *identity = None);
         }
+        self.look_for_periods();
         for (path, names) in &self.awaited {
             if !names.iter().all(|name| is_unknown(name))
                 && let Some(identity) = self.files.get_mut(path)
@@ -182,6 +189,23 @@ impl Spool {
         }
         self.skipped = skipped;
         changes
+    }
+
+    /// System crontabs are read with regard to the anacrontab, and anew when that runs something else.
+    fn look_for_periods(&mut self) {
+        let tables = self.places.iter().filter(|place| place.role == Role::Period);
+        let texts =
+            tables.filter_map(|place| file::read(&place.path, &Trust::system(&self.root)).ok());
+        let jobs = texts.flat_map(|read| anacrontab::parse(&read.text).jobs);
+        let periods: Vec<Text> = jobs.map(|job| job.command).collect();
+        if periods != self.periods {
+            self.periods = periods;
+            let places = self.places.iter().filter(|place| place.role == Role::System);
+            let systems: Vec<_> = places.map(|place| place.path.clone()).collect();
+            let is_systems = |path: &Path| systems.iter().any(|place| path.starts_with(place));
+            let files = self.files.iter_mut().filter(|(path, _)| is_systems(path));
+            files.for_each(|(_, identity)| *identity = None);
+        }
     }
 
     /// Whether a zone file changed since the last look.
@@ -277,7 +301,11 @@ impl Spool {
         let (jobs, diagnostics) = match role {
             Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
             Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
-            Role::System => self.of_crontab(&text, &source, jobs::Owner::Column),
+            Role::System => {
+                let (mut jobs, diagnostics) = self.of_crontab(&text, &source, jobs::Owner::Column);
+                jobs.retain(|job| !is_left_to(&self.periods, &job.recipe.command));
+                (jobs, diagnostics)
+            }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let shown = path.display().to_string();

@@ -153,7 +153,7 @@ pub fn of_outcome(outcome: &Outcome) -> (&'static str, Option<i32>, Option<&str>
     match outcome {
         Outcome::Exited(status) => ("exited", Some(*status), None),
         Outcome::Killed(signal) => ("killed", Some(*signal), None),
-        Outcome::NotStarted(why) => ("not-started", None, Some(why)),
+        Outcome::NotStarted(why) | Outcome::LeftToAnother(why) => ("not-started", None, Some(why)),
         Outcome::Lost(why) => ("lost", None, Some(why)),
     }
 }

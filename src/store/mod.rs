@@ -32,6 +32,7 @@ const LOG_LIMIT: i64 = 8 << 20;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
+    include_str!("../../migrations/0003_batch.sql"),
 ];
 
 /// The database, open.
@@ -61,7 +62,9 @@ impl Store {
         // SQLite would take a relative path that begins with "file:" for an address.
         let path = std::path::absolute(path).map_err(file)?;
         make_private(&path).map_err(file)?;
-        let mut connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        // One thread uses it: locks of SQLite's own would cost a long queue a tenth of its time.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags)
             .map_err(|source| Error::sqlite(&path, source))?;
         let version = examine(&connection, &path, migrations.len())?;
         prepare(&mut connection, &path, version, migrations)

@@ -173,6 +173,16 @@ impl Store {
         })
     }
 
+    /// The run of this name, with its output.
+    pub fn past(&self, id: RunId) -> Result<Option<Past>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM runs WHERE id = ?1")?
+                .query_row([Column(id)], past)
+                .optional()
+        })
+    }
+
     /// The newest run, without its output, of every job that runs more than once, of one user or of all.
     pub fn last_of_each(&self, owner: Option<&str>) -> Result<Vec<Past>, Error> {
         self.read(|connection| {

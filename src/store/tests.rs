@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use nix::unistd::Uid;
 
+use crate::plan::at_queue::QueueKind;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Kind, Mail};
 use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
 use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
-use crate::store::queue::{Removed, State};
+use crate::store::queue::{Removed, Retried, State};
 use crate::store::runs::Filter;
 use crate::store::{MIGRATIONS, Store};
 
@@ -59,6 +60,7 @@ fn submission(due: i64) -> Submission {
         umask: 0o27,
         mail: Mail::Always,
         mail_to: Some("carol".to_owned()),
+        deadline: None,
     }
 }
 
@@ -89,6 +91,7 @@ fn report(run: Run, outcome: Outcome) -> Report {
         usage: Usage { user_microseconds: 1, system_microseconds: 2, max_rss_kib: 3 },
         output: Text(b"out\n".to_vec()),
         output_bytes: 4,
+        told: false,
     }
 }
 
@@ -141,7 +144,7 @@ fn a_job_comes_back_as_it_was_submitted() {
     assert_eq!(shown, submission(60));
     assert_eq!((queued.uid, queued.owner.as_str()), (ALICE, "alice"));
     assert_eq!((queued.due, queued.submitted, queued.state), (at(60), at(-5), State::Queued));
-    assert_eq!(store.next_due().unwrap(), Some(at(60)));
+    assert_eq!(store.waiting().unwrap().timed, Some(at(60)));
 }
 
 #[test]
@@ -174,8 +177,8 @@ fn jobs_are_claimed_in_order_of_due_time_and_number() {
     let mut store = directory.open();
     let numbers: Vec<u64> = [300, 100, 200, 100, 4000].map(|due| submit(&mut store, due)).to_vec();
     let change = store.begin().unwrap();
-    let first = change.claim_due(at(310), RunId(70), 2).unwrap();
-    let second = change.claim_due(at(310), RunId(72), 100).unwrap();
+    let first = change.claim_due(QueueKind::Timed, at(310), RunId(70), 2).unwrap();
+    let second = change.claim_due(QueueKind::Timed, at(310), RunId(72), 100).unwrap();
     change.commit().unwrap();
     let claimed: Vec<_> = first
         .iter()
@@ -196,9 +199,9 @@ fn jobs_are_claimed_in_order_of_due_time_and_number() {
     assert_eq!(recipe.environment, submission(0).environment);
     assert_eq!(first[0].run.job, JobId(format!("at-{}", numbers[1])));
     let change = store.begin().unwrap();
-    assert_eq!(change.claim_due(at(310), RunId(80), 100).unwrap(), []);
+    assert_eq!(change.claim_due(QueueKind::Timed, at(310), RunId(80), 100).unwrap(), []);
     drop(change);
-    assert_eq!(store.next_due().unwrap(), Some(at(4000)));
+    assert_eq!(store.waiting().unwrap().timed, Some(at(4000)));
     assert_eq!(store.highest_id().unwrap(), Some(RunId(73)));
 }
 
@@ -221,10 +224,10 @@ fn a_job_is_removed_by_its_owner_or_root_alone() {
     let mut store = directory.open();
     let numbers = [submit(&mut store, 0), submit(&mut store, 0), submit(&mut store, 100)];
     let change = store.begin().unwrap();
-    assert_eq!(change.claim_due(at(0), RunId(1), 1).unwrap().len(), 1);
+    assert_eq!(change.claim_due(QueueKind::Timed, at(0), RunId(1), 1).unwrap().len(), 1);
     let cases = [
         (numbers[0], BOB, Removed::NotOwner),
-        (numbers[0], ALICE, Removed::WasRunning),
+        (numbers[0], ALICE, Removed::WasRunning(RunId(1))),
         (numbers[1], BOB, Removed::NotOwner),
         (numbers[1], ALICE, Removed::Gone),
         (numbers[1], ALICE, Removed::NoSuchJob),
@@ -247,7 +250,7 @@ fn users_see_their_own_jobs_running_ones_too() {
     let mine = [submit(&mut store, 50), submit(&mut store, 10)];
     let change = store.begin().unwrap();
     let other = change.submit(BOB, "bob", at(0), &submission(20)).unwrap();
-    change.claim_due(at(10), RunId(1), 9).unwrap();
+    change.claim_due(QueueKind::Timed, at(10), RunId(1), 9).unwrap();
     change.commit().unwrap();
     let numbers = |owner| -> Vec<(u64, State)> {
         store.list(owner).unwrap().iter().map(|job| (job.number, job.state)).collect()
@@ -273,12 +276,12 @@ fn a_job_that_is_over_leaves_no_script_behind() {
         let mut store = directory.open();
         let number = submit(&mut store, 0);
         let change = store.begin().unwrap();
-        let claimed = change.claim_due(at(0), RunId(1), 9).unwrap();
+        let claimed = change.claim_due(QueueKind::Timed, at(0), RunId(1), 9).unwrap();
         change.commit().unwrap();
         assert_eq!(store.unfinished().unwrap(), [claimed[0].run.clone()]);
         finish(&mut store, &report(claimed[0].run.clone(), outcome.clone()));
         assert_eq!(store.unfinished().unwrap(), []);
-        assert_eq!(store.list(None).unwrap(), []);
+        assert_eq!(store.list(None).unwrap().len(), usize::from(kept));
         assert_eq!(store.show(number).unwrap().is_some(), kept, "{outcome:?}");
         let past = store.history(&Filter { limit: 9, ..Filter::default() }).unwrap();
         assert_eq!(past[0].outcome, Some(outcome));
@@ -291,7 +294,7 @@ fn a_lost_job_whose_report_turns_up_was_not_lost() {
     let mut store = directory.open();
     let number = submit(&mut store, 0);
     let change = store.begin().unwrap();
-    let run = change.claim_due(at(0), RunId(1), 9).unwrap()[0].run.clone();
+    let run = change.claim_due(QueueKind::Timed, at(0), RunId(1), 9).unwrap()[0].run.clone();
     change.lose(&run, "power failed", at(9)).unwrap();
     change.commit().unwrap();
     assert_eq!(store.show(number).unwrap().unwrap().0.state, State::Lost);
@@ -302,6 +305,58 @@ fn a_lost_job_whose_report_turns_up_was_not_lost() {
     let past = store.history(&Filter { limit: 9, ..Filter::default() }).unwrap();
     assert_eq!(past[0].outcome, Some(Outcome::Exited(0)));
     assert_eq!(store.show(number).unwrap(), None);
+}
+
+#[test]
+fn batch_jobs_are_claimed_on_their_own() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let change = store.begin().unwrap();
+    let queue = |letter| Submission { queue: Queue::new(letter).unwrap(), ..submission(0) };
+    let numbers = ['b', 'c', 'Z']
+        .map(|letter| change.submit(ALICE, "alice", at(-5), &queue(letter)).unwrap());
+    let claim = |kind, run| -> Vec<u64> {
+        let claimed = change.claim_due(kind, at(0), RunId(run), 1).unwrap();
+        claimed.iter().map(|job| job.number).collect()
+    };
+    assert_eq!(claim(QueueKind::Batch, 1), [numbers[0]]);
+    assert_eq!(claim(QueueKind::Timed, 2), [numbers[1]]);
+    assert_eq!(claim(QueueKind::Timed, 3), [0; 0]);
+    assert_eq!(claim(QueueKind::Batch, 4), [numbers[2]]);
+    assert_eq!(claim(QueueKind::Batch, 5), [0; 0]);
+}
+
+#[test]
+fn a_lost_job_is_told_of_once_and_queued_again_by_its_owner_alone() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let number = submit(&mut store, 0);
+    let waiting = submit(&mut store, 50);
+    let change = store.begin().unwrap();
+    let run = change.claim_due(QueueKind::Timed, at(0), RunId(1), 9).unwrap()[0].run.clone();
+    change.lose(&run, "power failed", at(9)).unwrap();
+    change.commit().unwrap();
+    let untold = store.untold(9).unwrap();
+    let [(report, recipe)] = untold.as_slice() else { panic!("{untold:?}") };
+    assert_eq!(report.outcome, Outcome::Lost("power failed".to_owned()));
+    assert_eq!((&report.run, report.ended), (&run, at(9)));
+    assert_eq!((recipe.uid, recipe.command.clone()), (Some(1000), submission(0).script));
+    let change = store.begin().unwrap();
+    change.told(run.id).unwrap();
+    let cases = [
+        (number, BOB, Retried::NotOwner),
+        (waiting, ALICE, Retried::NotLost),
+        (number, ALICE, Retried::As(waiting + 1)),
+        (number, ALICE, Retried::NoSuchJob),
+    ];
+    for (number, caller, expected) in cases {
+        assert_eq!(change.retry(number, caller, at(70)).unwrap(), expected, "{number} by {caller}");
+    }
+    change.commit().unwrap();
+    assert_eq!(store.untold(9).unwrap(), []);
+    let (again, kept) = store.show(waiting + 1).unwrap().unwrap();
+    assert_eq!((again.due, again.state), (at(70), State::Queued));
+    assert_eq!(kept, Submission { due: at(70), ..submission(0) });
 }
 
 #[test]
@@ -365,7 +420,7 @@ fn the_last_run_of_each_job_is_known() {
         finish(&mut store, &report(run(id, job), Outcome::Exited(id as i32)));
     }
     let change = store.begin().unwrap();
-    change.claim_due(at(0), RunId(9), 1).unwrap();
+    change.claim_due(QueueKind::Timed, at(0), RunId(9), 1).unwrap();
     change.commit().unwrap();
     let ids = |owner| -> Vec<u64> {
         store.last_of_each(owner).unwrap().iter().map(|past| past.run.id.0).collect()
@@ -394,7 +449,7 @@ fn old_runs_go_but_for_the_newest_of_a_job_a_few_at_a_time() {
     let mut store = directory.open();
     submit(&mut store, 0);
     let change = store.begin().unwrap();
-    let claimed = change.claim_due(at(0), RunId(900), 1).unwrap();
+    let claimed = change.claim_due(QueueKind::Timed, at(0), RunId(900), 1).unwrap();
     change.finish(&report(claimed[0].run.clone(), Outcome::Exited(0))).unwrap();
     for id in 1..=9 {
         change.finish(&report(run(id, "a"), Outcome::Exited(0))).unwrap();
@@ -469,10 +524,10 @@ fn a_file_cut_or_overwritten_makes_errors_not_panics() {
             std::fs::write(directory.database(), damaged).unwrap();
             let Ok(mut store) = Store::open(&directory.database()) else { continue };
             let _ = store.list(None);
-            let _ = store.next_due();
+            let _ = store.waiting();
             let _ = store.show(7);
             if let Ok(change) = store.begin() {
-                let _ = change.claim_due(at(100), RunId(1), 999);
+                let _ = change.claim_due(QueueKind::Timed, at(100), RunId(1), 999);
                 let _ = change.commit();
             }
         }
@@ -488,9 +543,26 @@ fn a_newer_database_is_refused() {
         &[MIGRATIONS, &["CREATE TABLE new (x)"]].concat(),
     ));
     let message = refusal(&directory.database());
-    let newest = MIGRATIONS.len();
-    assert!(message.contains(&format!("has version {}", newest + 1)), "{message}");
-    assert!(message.contains(&format!("rat.db.{newest}")), "{message}");
+    let (newer, copy) = (MIGRATIONS.len() + 1, MIGRATIONS.len());
+    let says = |what: String| message.contains(&what);
+    assert!(says(format!("has version {newer}")) && says(format!("rat.db.{copy}")), "{message}");
+}
+
+#[test]
+fn the_first_database_is_upgraded_with_its_queue() {
+    let directory = Directory::new();
+    let store = Store::open_with(&directory.database(), &MIGRATIONS[..1]).unwrap();
+    store
+        .read(|connection| {
+            connection.execute_batch(
+                "INSERT INTO jobs (uid, owner, queue, due, submitted) VALUES (1, 'a', 'b', 5, 1), (1, 'a', 'c', 7, 1)",
+            )
+        })
+        .unwrap();
+    drop(store);
+    let waiting = directory.open().waiting().unwrap();
+    let at = |microseconds| DateTime::from_timestamp_micros(microseconds);
+    assert_eq!((waiting.batch, waiting.timed), (at(5), at(7)));
 }
 
 #[test]
@@ -535,7 +607,7 @@ fn a_full_disk_loses_the_change_and_nothing_else() {
     assert_eq!(store.list(None).unwrap().len(), 1);
     // What is due can still be claimed: that needs no new page.
     let change = store.begin().unwrap();
-    assert_eq!(change.claim_due(at(0), RunId(1), 9).unwrap()[0].number, first);
+    assert_eq!(change.claim_due(QueueKind::Timed, at(0), RunId(1), 9).unwrap()[0].number, first);
     change.commit().unwrap();
     limit(&store, "1000000");
     assert!(submit(&mut store, 0) > first);
@@ -557,11 +629,24 @@ fn a_long_queue_is_claimed_and_listed_by_its_indexes() {
             .join("; ")
     };
     let cases = [
-        ("SELECT due FROM jobs WHERE state = 'queued' ORDER BY due, number LIMIT 1", "jobs_by_due"),
+        (
+            "SELECT due FROM jobs WHERE state = 'queued' AND batch = 0 ORDER BY due, number LIMIT 1",
+            "timed_by_due",
+        ),
+        (
+            "SELECT due FROM jobs WHERE state = 'queued' AND batch = 1 ORDER BY due, number LIMIT 1",
+            "batch_by_due",
+        ),
         (
             "SELECT number, script FROM jobs JOIN recipes USING (number)
-             WHERE state = 'queued' AND due <= 1 ORDER BY due, number LIMIT 5",
-            "jobs_by_due",
+             WHERE state = 'queued' AND batch = 0 AND due <= 1 ORDER BY due, number LIMIT 5",
+            "timed_by_due",
+        ),
+        ("SELECT number FROM jobs WHERE state = 'lost' ORDER BY number", "jobs_lost"),
+        (
+            "SELECT id FROM jobs JOIN recipes USING (number) JOIN runs ON runs.id = jobs.run
+             WHERE state = 'lost' AND told = 0 ORDER BY number LIMIT 5",
+            "jobs_lost",
         ),
         (
             "SELECT number, uid, owner, queue, due, submitted, state FROM jobs
@@ -597,8 +682,9 @@ fn of_large_jobs_fewer_are_claimed_at_once() {
         let script = Text(vec![b'#'; 3 << 20]);
         change.submit(ALICE, "alice", at(0), &Submission { script, ..submission(0) }).unwrap();
     }
-    let claimed: Vec<_> =
-        (0..3).map(|n| change.claim_due(at(0), RunId(n * 100 + 1), 100).unwrap().len()).collect();
+    let claimed: Vec<_> = (0..3)
+        .map(|n| change.claim_due(QueueKind::Timed, at(0), RunId(n * 100 + 1), 100).unwrap().len())
+        .collect();
     assert_eq!(claimed, [6, 6, 0]);
 }
 

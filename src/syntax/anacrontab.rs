@@ -44,14 +44,29 @@ pub struct Line {
     pub written: String,
 }
 
+impl Line {
+    /// The hours in which the job may start: the preferred one, where that is among the others.
+    pub fn window(&self) -> Option<(u8, u8)> {
+        match self.preferred_hour {
+            Some(hour) if self.hours.is_none_or(|hours| is_within(hours, hour)) => {
+                Some((hour, hour + 1))
+            }
+            Some(_) | None => self.hours,
+        }
+    }
+}
+
 /// Named periods.
 const PERIODS: &[(&str, Period)] = &[
     ("@daily", Period::Days(1)),
-    ("@weekly", Period::Days(7)),
+    ("@weekly", Period::Week),
     ("@monthly", Period::Month),
     ("@yearly", Period::Year),
     ("@annually", Period::Year),
 ];
+
+/// Names that mean something, and only to the jobs below them.
+const SETTINGS: &[&str] = &["START_HOURS_RANGE", "RANDOM_DELAY", "PREFERRED_HOUR"];
 
 /// Numbers in an anacrontab go up to this (a C int).
 const LARGEST_NUMBER: u32 = i32::MAX as u32;
@@ -76,7 +91,7 @@ pub fn parse(text: &[u8]) -> Anacrontab {
     if !whole.is_empty() {
         reading.line(&whole, first);
     }
-    reading.anacrontab
+    reading.finish()
 }
 
 /// A file as far as it was read.
@@ -87,9 +102,20 @@ struct Reading {
     random_delay: u32,
     preferred_hour: Option<u8>,
     environment: Environment,
+    /// Settings that no job stands below so far.
+    idle: Vec<Diagnostic>,
 }
 
 impl Reading {
+    fn finish(self) -> Anacrontab {
+        let Reading { mut anacrontab, idle, .. } = self;
+        if !anacrontab.jobs.is_empty() {
+            anacrontab.diagnostics.extend(idle);
+            anacrontab.diagnostics.sort_by_key(|said| said.line);
+        }
+        anacrontab
+    }
+
     fn say(&mut self, diagnostic: Diagnostic) {
         self.anacrontab.diagnostics.push(diagnostic);
     }
@@ -109,34 +135,71 @@ impl Reading {
             return;
         }
         match self.job(text, line) {
-            Ok(job) => self.anacrontab.jobs.push(job),
+            Ok(job) => {
+                self.anacrontab.jobs.push(job);
+                self.idle.clear();
+            }
             Err(error) => self.say(error),
         }
     }
 
     fn assign(&mut self, name: Word<'_>, value: Word<'_>, line: u32) {
-        let known = match name.text {
-            b"START_HOURS_RANGE" => {
-                hours(value.text).map(|hours| self.hours = hours).ok_or("hours, as in 3-22")
+        match self.set(name, value) {
+            Ok(warning) => {
+                self.anacrontab.diagnostics.extend(warning.map(|said| Diagnostic { line, ..said }));
             }
-            b"RANDOM_DELAY" => number(value.text)
-                .map(|minutes| self.random_delay = minutes)
-                .ok_or("a number of minutes"),
-            b"PREFERRED_HOUR" => number(value.text)
-                .filter(|hour| *hour < 24)
-                .map(|hour| self.preferred_hour = Some(hour as u8))
-                .ok_or("an hour from 0 to 23"),
-            _ => Ok(()),
-        };
-        if let Err(expected) = known {
-            let message = format!("{} is {expected}", name.shown());
-            self.say(
-                Diagnostic::warning("E010", line, value.columns(), message)
-                    .label("this changes nothing"),
+            Err(expected) => {
+                let message = format!("{} is {expected}", name.shown());
+                self.say(
+                    Diagnostic::warning("E010", line, value.columns(), message)
+                        .label("this changes nothing"),
+                );
+            }
+        }
+        if SETTINGS.iter().any(|setting| setting.as_bytes() == name.text) {
+            let message = format!("{} stands below all jobs and changes none", name.shown());
+            self.idle.push(
+                Diagnostic::warning("W061", line, name.columns(), message)
+                    .help("write it above the jobs it is for"),
             );
         }
         let (name, value) = (Text(name.text.to_vec()), Text(value.text.to_vec()));
         self.environment.assign(name, value);
+    }
+
+    /// Takes a setting, if it is one; what is odd about its value, or what it should have been.
+    fn set(&mut self, name: Word<'_>, value: Word<'_>) -> Result<Option<Diagnostic>, &'static str> {
+        match name.text {
+            b"START_HOURS_RANGE" => {
+                let (from, until) = hours(value.text).ok_or("hours, as in 3-22")?;
+                self.hours = (from != until && (from, until) != (0, 24)).then_some((from, until));
+                if from == until {
+                    let message = format!("{from}-{until} is taken for the whole day");
+                    let warning = Diagnostic::warning("W062", 0, value.columns(), message);
+                    return Ok(Some(warning.help("for cronie no hour is in it, and no job runs")));
+                }
+                Ok(self.preference_outside(value))
+            }
+            b"RANDOM_DELAY" => {
+                self.random_delay = number(value.text).ok_or("a number of minutes")?;
+                Ok(None)
+            }
+            b"PREFERRED_HOUR" => {
+                let hour = number(value.text).filter(|hour| *hour < 24);
+                self.preferred_hour = Some(hour.ok_or("an hour from 0 to 23")? as u8);
+                Ok(self.preference_outside(value))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What is to be said where no hour is both allowed and preferred.
+    fn preference_outside(&self, value: Word<'_>) -> Option<Diagnostic> {
+        let (hours, hour) = (self.hours?, self.preferred_hour?);
+        let message = format!("the preferred hour {hour} is not one of {}-{}", hours.0, hours.1);
+        let warning = Diagnostic::warning("W063", 0, value.columns(), message);
+        let help = "the range counts; for cronie no hour is both, and no job runs";
+        (!is_within(hours, hour)).then(|| warning.help(help))
     }
 
     fn job(&mut self, text: &[u8], line: u32) -> Result<Line, Diagnostic> {
@@ -148,11 +211,16 @@ impl Reading {
                 .help("write `1 5 cron.daily run-parts /etc/cron.daily`"));
         };
         let written = String::from_utf8_lossy(period.text).into_owned();
+        let columns = period.columns();
         let period = read_period(period)?;
         let minutes = read_number(delay, "delay")?;
-        if ident.text.contains(&b'/') {
-            let message = "an identifier is a file's name and has no `/`".to_owned();
-            return Err(Diagnostic::error("E002", line, ident.columns(), message));
+        self.check_ident(ident)?;
+        if period == Period::Days(0) {
+            let message = "a period of 0 days is due whenever anacron is called".to_owned();
+            self.say(
+                Diagnostic::warning("W064", line, columns, message)
+                    .help("ratd does it once a day, as `1` says"),
+            );
         }
         let Some(environment) = self.environment.share() else {
             let message = "the file's assignments and jobs alternate too often".to_owned();
@@ -171,6 +239,33 @@ impl Reading {
             written,
         })
     }
+
+    /// An identifier names a file, and that of one job only.
+    fn check_ident(&self, ident: Word<'_>) -> Result<(), Diagnostic> {
+        let line = ident.place.line;
+        if ident.text.contains(&b'/') || [&b"."[..], b".."].contains(&ident.text) {
+            let message = "an identifier is a file's name and has no `/`".to_owned();
+            return Err(Diagnostic::error("E002", line, ident.columns(), message));
+        }
+        let Ok(name) = str::from_utf8(ident.text) else {
+            let message = "an identifier is UTF-8".to_owned();
+            return Err(Diagnostic::error("E002", line, ident.columns(), message));
+        };
+        match self.anacrontab.jobs.iter().find(|job| job.ident == name) {
+            Some(first) => {
+                let message =
+                    format!("the job of line {} is called {} already", first.line, ident.shown());
+                let help = "give it another identifier: both would go by one stamp";
+                Err(Diagnostic::error("E027", line, ident.columns(), message).help(help))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether an hour is one of those from the first up to, not including, the second, be it over midnight.
+fn is_within((from, until): (u8, u8), hour: u8) -> bool {
+    if from < until { (from..until).contains(&hour) } else { hour >= from || hour < until }
 }
 
 /// `NAME=value`: blanks may stand before the `=`; the value is all that follows, blanks and quotes included.
@@ -189,19 +284,17 @@ fn assignment(text: &[u8], start: usize) -> Option<(Word<'_>, Word<'_>)> {
 }
 
 fn number(text: &[u8]) -> Option<u32> {
+    let text = text.trim_ascii();
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let number = str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()?;
     Some(number).filter(|number| *number <= LARGEST_NUMBER)
 }
 
-/// `3-22`; `None` inside where the range is the whole day.
-fn hours(text: &[u8]) -> Option<Option<(u8, u8)>> {
+/// `3-22`.
+fn hours(text: &[u8]) -> Option<(u8, u8)> {
     let dash = text.iter().position(|byte| *byte == b'-')?;
     let (from, to) = (number(&text[..dash])?, number(&text[dash + 1..])?);
-    if from > 24 || to > 24 {
-        return None;
-    }
-    Some((from != to).then_some((from as u8, to as u8)))
+    (from <= 24 && to <= 24).then_some((from as u8, to as u8))
 }
 
 fn read_number(word: Word<'_>, what: &str) -> Result<u32, Diagnostic> {
@@ -218,7 +311,9 @@ fn read_period(word: Word<'_>) -> Result<Period, Diagnostic> {
     if !word.text.starts_with(b"@") {
         return read_number(word, "period").map(Period::Days);
     }
-    let period = PERIODS.iter().find(|(name, _)| name.as_bytes() == word.text);
+    // cronie takes this misspelling.
+    let asked = if word.text == b"@annualy" { b"@annually" } else { word.text };
+    let period = PERIODS.iter().find(|(name, _)| name.as_bytes() == asked);
     period.map(|(_, period)| *period).ok_or_else(|| {
         let names = PERIODS.iter().map(|(name, _)| *name);
         let message = format!("unknown period \"{}\"", word.shown());

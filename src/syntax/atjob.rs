@@ -85,7 +85,17 @@ pub fn parse(queue: Queue, due: Timestamp, text: &[u8]) -> Result<AtJob, String>
     let script = Text(text[reader.at..].to_vec());
     let mail_to = Some(mail_to);
     let environment = Assignments::from(environment);
-    let job = Submission { due, queue, script, environment, directory, umask, mail, mail_to };
+    let job = Submission {
+        due,
+        queue,
+        script,
+        environment,
+        directory,
+        umask,
+        mail,
+        mail_to,
+        deadline: None,
+    };
     job.check_size()?;
     Ok(AtJob { uid, job })
 }

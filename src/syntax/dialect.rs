@@ -1,7 +1,11 @@
-//! How other crons read a crontab: one table of differences. Knows what differs and how; the readers of lines,
+//! How other crons read a crontab and run its jobs: one table of differences. Knows what differs and how; the readers of lines,
 //! entries and fields ask it, and none of them knows a cron by name.
 
-/// The rules one cron reads crontabs by.
+use std::borrow::Cow;
+
+use crate::plan::manner::{self, Addresses, Ends, Homeless, Inherits, Letter, Manner};
+
+/// The rules one cron reads crontabs by, and surrounds their jobs by.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// The word for it on command lines.
@@ -70,6 +74,11 @@ pub struct Dialect {
     pub more_nicknames: bool,
     /// Jobs that name their times have no special part in changes of the clock.
     pub by_the_clock: bool,
+
+    /// An entry is not started while it still runs.
+    pub single: bool,
+    /// How jobs are surrounded.
+    pub manner: Manner,
 }
 
 /// What something wrong costs.
@@ -226,6 +235,8 @@ const OWN: Dialect = Dialect {
     fields: Fields::Rat,
     more_nicknames: true,
     by_the_clock: false,
+    single: false,
+    manner: manner::OWN,
 };
 
 /// Debian's cron 3.0pl1.
@@ -264,6 +275,16 @@ pub static DEBIAN: Dialect = Dialect {
         draws: false,
     }),
     more_nicknames: false,
+    manner: Manner {
+        path: Some(Cow::Borrowed("/usr/bin:/bin")),
+        sets_user: false,
+        homeless: Homeless::Daemons(Cow::Borrowed("/var/spool/cron")),
+        letter: Letter::Named,
+        addresses: Addresses::Nobody,
+        ends: Ends::Nothing,
+        no_boot: Cow::Borrowed("Skipping @reboot jobs -- not system startup"),
+        ..manner::OWN
+    },
     ..OWN
 };
 
@@ -295,6 +316,16 @@ pub static CRONIE: Dialect = Dialect {
         draws: true,
     }),
     more_nicknames: false,
+    manner: Manner {
+        inherits: Inherits::Locale,
+        homeless: Homeless::NotRun,
+        letter: Letter::Quoted,
+        addresses: Addresses::Daemon,
+        daemon: Cow::Borrowed("crond"),
+        job: Cow::Borrowed("CROND"),
+        ends: Ends::Command,
+        ..manner::OWN
+    },
     ..OWN
 };
 
@@ -322,6 +353,18 @@ pub static BUSYBOX: Dialect = Dialect {
     fields: Fields::Ring,
     more_nicknames: false,
     by_the_clock: true,
+    single: true,
+    manner: Manner {
+        path: None,
+        inherits: Inherits::Everything,
+        keeps_assignments: true,
+        homeless: Homeless::Daemons(Cow::Borrowed("/var/spool/cron")),
+        letter: Letter::Bare,
+        addresses: Addresses::Nobody,
+        daemon: Cow::Borrowed("crond"),
+        job: Cow::Borrowed("crond"),
+        ..manner::OWN
+    },
     ..OWN
 };
 

@@ -8,6 +8,7 @@ pub mod crontab;
 pub mod diagnostic;
 pub mod dialect;
 pub mod directive;
+pub mod duration;
 pub mod environment;
 pub mod explain;
 pub mod expression;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::syntax::duration;
 use crate::syntax::field::nearest;
 
 /// An option. Its word is in `OPTIONS`, at the same place.
@@ -244,15 +245,15 @@ impl Takes {
             Takes::Lock => words().filter(|_| is_name(text.strip_prefix('@').unwrap_or(text))),
             Takes::YesOrNo => yes_or_no(text).map(Value::Is),
             Takes::Word(known) => known.iter().find_map(|form| word(form, text)),
-            Takes::Duration => duration(text).map(Value::Duration),
+            Takes::Duration => duration::parse(text).map(Value::Duration),
             Takes::DurationOr(other) if text == *other => Some(Value::Word(other, None)),
-            Takes::DurationOr(_) => duration(text).map(Value::Duration),
+            Takes::DurationOr(_) => duration::parse(text).map(Value::Duration),
             Takes::Every => {
                 let fits = |every: &Duration| {
                     let seconds = every.as_secs();
                     (1..=30).contains(&seconds) && 60 % seconds == 0
                 };
-                duration(text).filter(fits).map(Value::Duration)
+                duration::parse(text).filter(fits).map(Value::Duration)
             }
             Takes::Jitter => jitter(text),
             Takes::Date => words().filter(|_| is_date(text)),
@@ -294,10 +295,12 @@ impl Takes {
                 let words: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
                 words.join(", ")
             }
-            Takes::Duration => DURATION.to_owned(),
-            Takes::DurationOr(other) => format!("{DURATION}, or `{other}`"),
+            Takes::Duration => duration::EXAMPLES.to_owned(),
+            Takes::DurationOr(other) => format!("{}, or `{other}`", duration::EXAMPLES),
             Takes::Every => "`1s` to `30s`, so that a minute is a multiple of it".to_owned(),
-            Takes::Jitter => format!("{DURATION}, with `/stable` or `/random` behind it"),
+            Takes::Jitter => {
+                format!("{}, with `/stable` or `/random` behind it", duration::EXAMPLES)
+            }
             Takes::Date => "a date such as `2026-12-31` or `2026-12-31T18:00:00+01:00`".to_owned(),
             Takes::Zone => "a name of /usr/share/zoneinfo, such as `Europe/Berlin`".to_owned(),
             Takes::Number(least, most) => format!("a number from {least} to {most}"),
@@ -318,7 +321,6 @@ impl Takes {
 }
 
 const NAME: &str = "a name of letters, digits, `.`, `_` and `-`, at most 64";
-const DURATION: &str = "a duration such as `90s`, `5m`, `2h30m`, `1d`";
 
 impl Item {
     fn is_one(self, text: &str) -> bool {
@@ -326,7 +328,7 @@ impl Item {
             Item::Name => is_name(text),
             Item::Address => !text.is_empty() && !text.contains(char::is_control),
             Item::Job => match text.split_once('/') {
-                Some((job, wait)) => is_name(job) && duration(wait).is_some(),
+                Some((job, wait)) => is_name(job) && duration::parse(wait).is_some(),
                 None => is_name(text),
             },
             Item::Status => is_status(text),
@@ -391,32 +393,6 @@ fn word(form: &'static str, text: &str) -> Option<Value> {
     }
 }
 
-/// `2h30m`; `0` needs no unit. No job waits for a hundred years.
-fn duration(text: &str) -> Option<Duration> {
-    const LONGEST: u64 = 36_500 * 86_400;
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let (mut seconds, mut number) = (0_u64, None);
-    for byte in text.bytes() {
-        if byte.is_ascii_digit() {
-            let digit = u64::from(byte - b'0');
-            number = Some(number.unwrap_or(0_u64).checked_mul(10)?.checked_add(digit)?);
-            continue;
-        }
-        let unit = match byte {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3600,
-            b'd' => 86_400,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.take()?.checked_mul(unit)?)?;
-    }
-    let whole = number.is_none() && !text.is_empty() && seconds <= LONGEST;
-    whole.then(|| Duration::from_secs(seconds))
-}
-
 fn jitter(text: &str) -> Option<Value> {
     let (length, stable) = match text.split_once('/') {
         Some((length, "stable")) => (length, true),
@@ -424,7 +400,7 @@ fn jitter(text: &str) -> Option<Value> {
         Some(_) => return None,
         None => (text, true),
     };
-    Some(Value::Jitter(duration(length)?, stable))
+    Some(Value::Jitter(duration::parse(length)?, stable))
 }
 
 fn size(text: &str) -> Option<i64> {

@@ -27,6 +27,12 @@ pub fn lock(file: &File) -> io::Result<()> {
     }
 }
 
+/// Lets go of it, for all that have the open file.
+pub fn unlock(file: &File) -> io::Result<()> {
+    let nothing = libc::flock { l_type: libc::F_UNLCK as libc::c_short, ..whole_file() };
+    Ok(fcntl(file, FcntlArg::F_OFD_SETLK(&nothing)).map(drop)?)
+}
+
 /// Whether another open file holds the lock. Takes nothing, so it disturbs no one who asks the same.
 pub fn is_held(file: &File) -> io::Result<bool> {
     let mut found = whole_file();

@@ -4,5 +4,6 @@
 pub mod host;
 pub mod lock;
 pub mod pam;
+pub mod pattern;
 pub mod process;
 pub mod socket;

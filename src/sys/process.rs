@@ -123,6 +123,51 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     Ok(copy)
 }
 
+/// Makes this process nicer by so much.
+pub fn be_nicer(by: u8) -> io::Result<()> {
+    if by == 0 {
+        return Ok(());
+    }
+    Errno::clear();
+    // SAFETY: nice takes any number and touches no memory.
+    let nice = unsafe { libc::nice(i32::from(by)) };
+    // -1 is a niceness too.
+    if nice == -1 && Errno::last_raw() != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A process, held so that no other can take its number.
+#[derive(Debug)]
+pub struct Held(OwnedFd);
+
+impl Held {
+    /// The process that has this number now (pidfd_open(2)).
+    pub fn of(pid: Pid) -> io::Result<Held> {
+        // SAFETY: takes two numbers and touches no memory.
+        let number = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+        if number < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just given this number to us; nobody else knows it.
+        Ok(Held(unsafe { OwnedFd::from_raw_fd(number as RawFd) }))
+    }
+
+    /// Sends it a signal, or fails if it is gone.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let none = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: the descriptor is open, and the kernel takes a null pointer for what kill(2) sends.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.0.as_raw_fd(),
+                signal as libc::c_int,
+                none,
+                0,
+            )
+        };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
 /// Gives every signal its default action, but ignores these, and blocks none.
 pub fn reset_signals(ignored: &[Signal]) -> io::Result<()> {
     // The kernel's own sigaction is smaller than this everywhere, and all zeros are SIG_DFL.

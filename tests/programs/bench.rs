@@ -31,6 +31,7 @@ pub const CRONTAB: &str = env!("CARGO_BIN_EXE_rat-crontab");
 pub const AT: &str = env!("CARGO_BIN_EXE_rat-at");
 pub const BATCH: &str = env!("CARGO_BIN_EXE_rat-batch");
 pub const ATQ: &str = env!("CARGO_BIN_EXE_rat-atq");
+pub const ANACRON: &str = env!("CARGO_BIN_EXE_rat-anacron");
 pub const ATRM: &str = env!("CARGO_BIN_EXE_rat-atrm");
 
 /// A user with a passwd entry who is neither root nor, where root runs the tests, the one who runs them.
@@ -212,6 +213,7 @@ pub fn overdue(root: &Root, script: &str, change: impl FnOnce(&mut Submission)) 
         umask: 0o022,
         mail: Mail::Never,
         mail_to: None,
+        deadline: None,
     };
     change(&mut job);
     let queued = store.begin().unwrap();

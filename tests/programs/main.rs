@@ -2,17 +2,22 @@
 //! for is a line that ratd writes, the end of a process, or a job that opens a FIFO.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+mod anacron;
 mod at;
 mod bench;
 mod catch_up;
 mod clock;
 mod crash;
 mod crontab;
+mod dialect;
 mod disk;
 mod idle;
 mod protocol;
+mod queue;
+mod run;
 mod single;
 mod spool;
 mod system;
+mod systemd;
 mod terminal;
 mod versions;

@@ -71,6 +71,8 @@ pub enum Mutation {
     IgnoresHours,
     /// Every start of ratd is taken for a boot.
     TakesEveryStartForBoot,
+    /// What another anacron stamped is not heeded.
+    IgnoresOthersStamps,
 }
 
 /// Faults that show where a zone's clock changes.
@@ -111,6 +113,7 @@ pub const OF_JOBS: &[Mutation] = &[
     Mutation::IgnoresDelay,
     Mutation::IgnoresHours,
     Mutation::TakesEveryStartForBoot,
+    Mutation::IgnoresOthersStamps,
 ];
 
 /// The scheduler as the simulated ratd has it.
@@ -228,6 +231,7 @@ impl Ratd {
 fn distort_event(event: Event, mutation: Mutation) -> Event {
     match event {
         Event::Ended { .. } if mutation == Mutation::MissesEnds => Event::Woke,
+        Event::Stamped { .. } if mutation == Mutation::IgnoresOthersStamps => Event::Woke,
         Event::Adopted { .. } if mutation == Mutation::ForgetsRunning => Event::Woke,
         Event::Ready { .. } if mutation == Mutation::TakesEveryStartForBoot => {
             Event::Ready { after_boot: true }
@@ -292,7 +296,8 @@ fn with_new_id(mut action: Action) -> Action {
     match &mut action {
         Action::Start { run, .. } => run.id = RunId(run.id.0 + (1 << 40)),
         Action::Claim { first, .. } => *first = RunId(first.0 + (1 << 40)),
-        Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } => {}
+        Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } | Action::AskLoad => {
+        }
     }
     action
 }

@@ -19,7 +19,7 @@
 //! allow it and their opening is a delay ago; a new start, or reading its file again, may begin the delay anew.
 //! Where the clock jumped over the opening of the hours, it may start in the two hours after.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
@@ -131,6 +131,16 @@ impl Oracle {
         self.claimed.clear();
     }
 
+    /// What the stamps say counts when files are read.
+    pub fn read_stamps(&mut self, stamps: &BTreeMap<String, NaiveDate>) {
+        self.done.extend(stamps.iter().map(|(job, done)| (job.clone(), *done)));
+    }
+
+    /// Whether a job of this period that was last done then is owed on a date.
+    pub fn is_owed(&self, period: Period, done: Option<NaiveDate>, date: NaiveDate) -> bool {
+        done.is_none_or(|done| done > date || period_after(period, done) <= date)
+    }
+
     /// Whether an at-job was started.
     pub fn started(&self, id: &str) -> bool {
         self.at_started.contains(id)
@@ -160,13 +170,16 @@ impl Oracle {
                 Action::Start { run, .. } => {
                     return Err(format!("{}: its run {} is not new", run.name, run.id.0));
                 }
-                Action::Claim { first, limit } => {
+                Action::Claim { first, limit, .. } => {
                     self.claimed = (first.0..first.0 + u64::from(*limit)).collect();
                     if !self.claimed.iter().all(|id| self.given.insert(*id)) {
                         return Err(format!("the claim's runs from {} on are not new", first.0));
                     }
                 }
-                Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } => {}
+                Action::Missed { .. }
+                | Action::Skipped { .. }
+                | Action::Stamp { .. }
+                | Action::AskLoad => {}
             }
         }
         Ok(())
@@ -312,11 +325,22 @@ impl Oracle {
                 }
                 self.ready = true;
             }
-            Event::Queued { next } => self.queue = next.map(|next| next.timestamp_millis()),
-            Event::Claimed { runs, next } => {
-                self.queue = next.map(|next| next.timestamp_millis());
+            Event::Load { .. } => {}
+            Event::Queued { waiting } => {
+                self.queue = waiting.timed.map(|due| due.timestamp_millis());
+            }
+            Event::Claimed { runs, waiting } => {
+                self.queue = waiting.timed.map(|due| due.timestamp_millis());
                 self.claiming = false;
                 claimed = runs.iter().map(|(run, _)| run.name.clone()).collect();
+            }
+            Event::Stamped { name, done } => {
+                let spec = self.spec(name);
+                let changed = self.done.get(name) != done.as_ref();
+                self.done.extend(done.map(|done| (name.clone(), done)));
+                if let Some(spec) = spec.filter(|_| changed) {
+                    self.owe(&spec, now);
+                }
             }
             Event::Ended { run, outcome } => stamps.extend(self.end(*run, outcome, now)),
         }
@@ -360,9 +384,20 @@ impl Oracle {
     fn end(&mut self, run: RunId, outcome: &Outcome, now: i64) -> Option<(String, NaiveDate)> {
         let (id, started) = self.running.remove(&run)?;
         let spec = self.spec(&id)?;
-        if let Outcome::NotStarted(_) | Outcome::Lost(_) = outcome {
-            let again = now + 10 * MINUTE;
-            self.periods.insert(id, Owed { may: again, must: by_hours(&spec, again) });
+        let pause = match outcome {
+            Outcome::Exited(_) | Outcome::Killed(_) => 0,
+            Outcome::NotStarted(_) | Outcome::Lost(_) => 10 * MINUTE,
+            Outcome::LeftToAnother(_) => HOUR,
+        };
+        if pause > 0 {
+            let again = now + pause;
+            let Timing::Period { period, .. } = &spec.timing else { return None };
+            let done = self.done.get(&id).copied();
+            if self.is_owed(*period, done, spec.almanac.date(again)) {
+                self.periods.insert(id, Owed { may: again, must: by_hours(&spec, again) });
+            } else {
+                self.owe(&spec, now);
+            }
             return None;
         }
         let date = spec.almanac.date(started);
@@ -529,7 +564,11 @@ fn is_open((from, until): (i64, i64), hour: i64) -> bool {
 fn period_after(period: Period, done: NaiveDate) -> NaiveDate {
     let mut date = done;
     let same = |date: NaiveDate| match period {
-        Period::Days(days) => (date - done).num_days() < i64::from(days),
+        Period::Days(days) => (date - done).num_days() < i64::from(days.max(1)),
+        Period::Week => {
+            (date.iso_week().year(), date.iso_week().week())
+                == (done.iso_week().year(), done.iso_week().week())
+        }
         Period::Month => (date.year(), date.month()) == (done.year(), done.month()),
         Period::Year => date.year() == done.year(),
     };

@@ -288,6 +288,7 @@ pub fn recipe() -> Recipe {
         environment: Arc::new([]),
         directory: None,
         umask: None,
+        nice: 0,
         quiet: false,
         mailing: Mailing::default(),
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rat::plan::at_queue::Waiting;
+use rat::plan::catch_up::Once;
 use rat::plan::clock_step::Now;
 use rat::plan::job::{JobId, Recipe};
 use rat::plan::run::{Outcome, Run, RunId, Trigger};
@@ -12,7 +14,7 @@ use rat::plan::scheduler::{Action, Event, Memory};
 use crate::chance::Chance;
 use crate::mutation::{Mutation, Ratd};
 use crate::oracle::{Oracle, Turn, shown};
-use crate::table::{Author, Table, recipe};
+use crate::table::{Author, Table, Timing, recipe};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -32,11 +34,31 @@ enum Coming {
     Step(i64),
     Sleep(i64),
     Hold(i64),
-    Stop { down: i64, boot: bool },
-    Begin { boot: bool },
-    Submit { jobs: i64, after: i64 },
+    Stop {
+        down: i64,
+        boot: bool,
+    },
+    Begin {
+        boot: bool,
+    },
+    Submit {
+        jobs: i64,
+        after: i64,
+    },
     Withdraw,
-    Claim { first: RunId, limit: u32 },
+    Claim {
+        first: RunId,
+        limit: u32,
+    },
+    /// A job of a session's is over, and stamped.
+    Done(RunId),
+    /// Another anacron is called.
+    Another,
+    /// It is done with a job that it began on this date.
+    AnotherDone {
+        job: String,
+        date: NaiveDate,
+    },
 }
 
 /// The machine.
@@ -65,6 +87,10 @@ pub struct World {
     running: BTreeMap<RunId, (Run, i64)>,
     next_run: u64,
     stamps: BTreeMap<String, NaiveDate>,
+    /// Period jobs that somebody does: nobody else can have their stamps.
+    held: BTreeSet<String>,
+    /// The runs that do so, and the dates they began on.
+    doing: BTreeMap<RunId, (String, NaiveDate)>,
     turns: u64,
 }
 
@@ -111,6 +137,8 @@ impl World {
             running: BTreeMap::new(),
             next_run: 1,
             stamps: BTreeMap::new(),
+            held: BTreeSet::new(),
+            doing: BTreeMap::new(),
             turns: 0,
             chance,
             author,
@@ -140,6 +168,7 @@ impl World {
         if calm {
             return;
         }
+        self.often(120, |_| Coming::Another);
         self.often(40, |world| {
             let held = [2 * SECOND, MINUTE, 10 * MINUTE, 4 * HOUR];
             let most = *world.chance.pick(&held);
@@ -275,6 +304,21 @@ impl World {
             Coming::Submit { jobs, after } => self.submit(jobs, after),
             Coming::Withdraw => self.withdraw(),
             Coming::Claim { first, limit } => self.claim(first, limit),
+            Coming::Done(run) => {
+                if let Some((job, date)) = self.doing.remove(&run) {
+                    self.stamp(job, date);
+                }
+            }
+            Coming::Another => self.call_another(),
+            Coming::AnotherDone { job, date } => {
+                self.stamp(job.clone(), date);
+                // inotify tells, though not at once.
+                let at = self.true_time + self.chance.between(0, SECOND);
+                let event = Event::Stamped { name: job, done: Some(date) };
+                if self.ratd.is_some() {
+                    self.befall(at, Coming::Tell(event));
+                }
+            }
         }
         Ok(())
     }
@@ -319,16 +363,62 @@ impl World {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Start { run, .. } => self.start(run),
-            Action::Claim { first, limit } => {
+            Action::Start { run, once, .. } => match once {
+                Some(once) => self.start_once(run, once),
+                None => self.start(run),
+            },
+            Action::Claim { first, limit, .. } => {
                 self.next_run = self.next_run.max(first.0 + u64::from(limit));
                 let busy = [0, 1, 20, SECOND, 5 * MINUTE];
                 let at = self.true_time + *self.chance.pick(&busy);
                 self.befall(at, Coming::Claim { first, limit });
             }
-            Action::Missed { .. } | Action::Skipped { .. } => {}
-            Action::Stamp { job, date } => drop(self.stamps.insert(job.name.clone(), date)),
+            Action::Missed { .. } | Action::Skipped { .. } | Action::AskLoad => {}
+            // The store's copy; the session wrote the file.
+            Action::Stamp { .. } => {}
         }
+    }
+
+    /// The session's side of a period job's run.
+    fn start_once(&mut self, run: Run, once: Once) {
+        let (id, job) = (run.id, run.name.clone());
+        let done = self.stamps.get(&job).copied();
+        let is_owed = once.is_owed(done);
+        let truly = self.oracle.is_owed(once.period, done, once.date);
+        assert_eq!(is_owed, truly, "{job}, done {done:?}, {once:?}");
+        if is_owed && !self.held.contains(&job) {
+            self.held.insert(job.clone());
+            self.doing.insert(id, (job, once.date));
+            return self.start(run);
+        }
+        self.next_run = self.next_run.max(id.0 + 1);
+        self.running.insert(id, (run, self.wall()));
+        let outcome = Outcome::LeftToAnother("another anacron has it".to_owned());
+        self.befall(self.true_time + 20, Coming::Tell(Event::Ended { run: id, outcome }));
+    }
+
+    /// Another anacron does all that is owed and that it can have, without ratd's delays and hours.
+    fn call_another(&mut self) {
+        let now = self.wall().div_euclid(SECOND);
+        let specs: Vec<_> = self.tables.iter().flat_map(|table| table.jobs.clone()).collect();
+        for spec in specs {
+            let Timing::Period { period, .. } = &spec.timing else { continue };
+            let date = spec.almanac.date(now);
+            let done = self.stamps.get(&spec.id).copied();
+            if self.held.contains(&spec.id) || !self.oracle.is_owed(*period, done, date) {
+                continue;
+            }
+            self.held.insert(spec.id.clone());
+            let most = *self.chance.pick(&[SECOND, 30 * MINUTE, 3 * HOUR]);
+            let at = self.true_time + self.chance.between(1, most);
+            self.befall(at, Coming::AnotherDone { job: spec.id.clone(), date });
+        }
+    }
+
+    /// Whoever did a job stamps it and lets go of it.
+    fn stamp(&mut self, job: String, date: NaiveDate) {
+        self.held.remove(&job);
+        self.stamps.insert(job, date);
     }
 
     fn start(&mut self, run: Run) {
@@ -343,6 +433,11 @@ impl World {
             4 => return,
             _ => Outcome::Exited(0),
         };
+        if let Outcome::Exited(_) | Outcome::Killed(_) = outcome {
+            self.befall(at, Coming::Done(run.id));
+        } else if let Some((job, _)) = self.doing.remove(&run.id) {
+            self.held.remove(&job);
+        }
         self.befall(at, Coming::Tell(Event::Ended { run: run.id, outcome }));
     }
 
@@ -383,7 +478,18 @@ impl World {
             }
         }
         if boot {
-            self.coming.retain(|_, what| !matches!(what, Coming::Tell(Event::Ended { .. })));
+            // What ran is gone, and the locks with it.
+            let dies = |what: &Coming| {
+                matches!(
+                    what,
+                    Coming::Tell(Event::Ended { .. })
+                        | Coming::Done(_)
+                        | Coming::AnotherDone { .. }
+                )
+            };
+            self.coming.retain(|_, what| !dies(what));
+            self.held.clear();
+            self.doing.clear();
             for run in self.running.keys().copied().collect::<Vec<_>>() {
                 let outcome = Outcome::Lost("the machine was started anew".to_owned());
                 self.befall(self.true_time + down, Coming::Tell(Event::Ended { run, outcome }));
@@ -395,7 +501,10 @@ impl World {
     fn dies_with_ratd(&self, what: &Coming) -> bool {
         matches!(
             what,
-            Coming::Claim { .. } | Coming::Tell(Event::Claimed { .. } | Event::Queued { .. })
+            Coming::Claim { .. }
+                | Coming::Tell(
+                    Event::Claimed { .. } | Event::Queued { .. } | Event::Stamped { .. }
+                )
         )
     }
 
@@ -417,8 +526,8 @@ impl World {
             self.load(table)?;
         }
         self.handle(Event::Ready { after_boot: boot }, false)?;
-        let next = self.earliest();
-        self.handle(Event::Queued { next }, false)
+        let waiting = self.waiting();
+        self.handle(Event::Queued { waiting }, false)
     }
 
     fn load(&mut self, number: usize) -> Result<(), String> {
@@ -428,6 +537,7 @@ impl World {
         };
         let jobs = table.jobs.iter().enumerate().map(job).collect();
         let event = Event::Loaded { source: table.source.clone(), jobs };
+        self.oracle.read_stamps(&self.stamps);
         self.handle(event, false)
     }
 
@@ -443,8 +553,8 @@ impl World {
         self.handle(Event::Gone { source: self.tables[number].source.clone() }, false)
     }
 
-    fn earliest(&self) -> Option<DateTime<Utc>> {
-        self.queue.first().map(|(due, _)| instant(*due))
+    fn waiting(&self) -> Waiting {
+        Waiting { timed: self.queue.first().map(|(due, _)| instant(*due)), batch: None }
     }
 
     fn submit(&mut self, jobs: i64, after: i64) {
@@ -454,8 +564,8 @@ impl World {
             self.queued += 1;
             self.queue.insert((due - due.rem_euclid(MINUTE), self.queued));
         }
-        let next = self.earliest();
-        self.tell_if_up(Event::Queued { next });
+        let waiting = self.waiting();
+        self.tell_if_up(Event::Queued { waiting });
     }
 
     fn tell_if_up(&mut self, event: Event) {
@@ -466,8 +576,8 @@ impl World {
 
     fn withdraw(&mut self) {
         self.queue.pop_first();
-        let next = self.earliest();
-        self.tell_if_up(Event::Queued { next });
+        let waiting = self.waiting();
+        self.tell_if_up(Event::Queued { waiting });
     }
 
     /// The store's side of a claim.
@@ -496,8 +606,8 @@ impl World {
                 recipe(),
             ));
         }
-        let next = self.earliest();
-        self.tell(Event::Claimed { runs, next });
+        let waiting = self.waiting();
+        self.tell(Event::Claimed { runs, waiting });
     }
 
     fn at_jobs_were_started(&self) -> Result<(), String> {

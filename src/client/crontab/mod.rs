@@ -28,7 +28,7 @@ use crate::syntax::dialect::{Dialect, RAT};
 /// Install, list, edit, remove or check a user's crontab.
 #[derive(Debug, Parser)]
 #[command(name = "rat-crontab", version, disable_version_flag = true, args_override_self = true)]
-struct Options {
+pub struct Options {
     /// Install this file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,

@@ -54,7 +54,7 @@ impl Place {
             Err(_) if geteuid().is_root() => {
                 let root = asked_root(root).unwrap_or_else(|| PathBuf::from("/"));
                 let paths = Paths::system(&root);
-                let syslog = Syslog::new(&paths.under_root("dev/log"), "crontab");
+                let syslog = Syslog::new(&paths.under_root("dev/log"), "crontab".into());
                 Way::Spool { paths, syslog }
             }
             Err(no_daemon) => return Err(Trouble::Said(no_daemon.to_string())),

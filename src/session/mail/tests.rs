@@ -2,13 +2,17 @@
 
 use super::*;
 use crate::plan::job::{JobId, Mailing};
+use crate::plan::manner::OWN;
 use crate::plan::run::{Run, RunId, Trigger, Usage};
+use crate::session::environment::Around;
 
 /// A run of `alice` on `box` that said `output`.
 struct Case {
     report: Report,
     recipe: Recipe,
     base: Vec<(Text, Text)>,
+    manner: Manner,
+    codeset: &'static str,
     shown: bool,
 }
 
@@ -30,6 +34,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             usage: Usage::default(),
             output: Text(output.to_vec()),
             output_bytes: output.len() as u64,
+            told: false,
         },
         recipe: Recipe {
             kind,
@@ -39,10 +44,13 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             environment: variables.iter().map(variable).collect(),
             directory: None,
             umask: None,
+            nice: 0,
             quiet: false,
             mailing: Mailing::default(),
         },
         base: Vec::new(),
+        manner: OWN,
+        codeset: "UTF-8",
         shown: false,
     }
 }
@@ -54,12 +62,17 @@ fn entry(variables: &[(&str, &str)], output: &[u8]) -> Case {
 impl Case {
     fn mail(&self) -> Result<Option<Mail>, Unsafe> {
         let home = Text::from("/home/alice");
-        let environment = Environment::of(&self.recipe, "alice", &home, &self.base);
+        let daemon = [(Text::from("DOMAIN"), Text::from("example.org"))];
+        let around = Around { manner: &self.manner, daemon: &daemon, pam: &self.base };
+        let environment = Environment::of(&self.recipe, "alice", &home, around);
         Told {
             report: &self.report,
             recipe: &self.recipe,
             environment: &environment,
             host: "box",
+            manner: &self.manner,
+            daemon: &daemon,
+            codeset: self.codeset,
             shown: self.shown,
         }
         .mail()
@@ -108,7 +121,7 @@ fn decoded(lines: &[String], begin: &str) -> String {
 #[test]
 fn the_mail_of_an_entry_is_crons() {
     let mail = entry(&[("MAILTO", "bob,carol@example.org")], b"hi\n").sent();
-    assert_eq!((mail.sender.as_str(), mail.daemon), ("alice", "CronDaemon"));
+    assert_eq!(mail.arguments.join(" "), "sendmail -FCronDaemon -i -odi -oem -oi -t -f alice");
     assert_eq!(
         String::from_utf8(mail.message).unwrap(),
         "From: \"(Cron Daemon)\" <alice>\n\
@@ -258,12 +271,12 @@ fn a_sender_that_is_no_address_is_not_used_and_loses_no_mail() {
         ("", "alice"),
     ] {
         let mail = entry(&[("MAILFROM", from)], b"x").sent();
-        assert_eq!((mail.sender.as_str(), mail.warning), (expected, None), "{from:?}");
+        assert_eq!((mail.arguments[8].as_str(), mail.warning), (expected, None), "{from:?}");
     }
     for from in ["-oQ/tmp", "a b", "a,b", "x\nBcc: eve", "\"x\" <a@b>"] {
         let case = entry(&[("MAILFROM", from)], b"x");
         let mail = case.sent();
-        assert_eq!(mail.sender, "alice");
+        assert_eq!(mail.arguments[8], "alice");
         assert_eq!(mail.warning, Some(Unsafe { address: Text::from(from) }));
         assert_eq!(case.header("From"), ["From: \"(Cron Daemon)\" <alice>"]);
     }
@@ -383,4 +396,83 @@ fn whoever_names_type_and_encoding_has_made_them() {
     assert_eq!(case.header("Content-Type"), ["Content-Type: text/html; charset=ISO-8859-1"]);
     assert_eq!(case.header("Content-Transfer-Encoding"), ["Content-Transfer-Encoding: base64"]);
     assert_eq!(case.parts().1, b"PGI+aGk8L2I+\n");
+}
+
+fn in_manner(letter: Letter, addresses: Addresses, variables: &[(&str, &str)]) -> Case {
+    let manner = Manner { letter, addresses, ..OWN };
+    let command = "echo gr\u{fc}n\r";
+    Case { manner, codeset: ASCII, ..case(Kind::Entry, command, variables, b"a\r\n\xfc") }
+}
+
+#[test]
+fn a_dialect_has_its_own_header_and_leaves_bytes_as_they_are() {
+    let check = |case: Case, arguments: &str, expected: &str, body: &[u8]| {
+        let mail = case.sent();
+        assert_eq!(mail.arguments.join(" "), arguments);
+        let (header, got) = case.parts();
+        let lines: Vec<_> = header.lines().filter(|line| !line.starts_with("X-Cron-Env")).collect();
+        assert_eq!(lines.join("|"), expected);
+        assert_eq!(got, body);
+    };
+    let mime = "MIME-Version: 1.0|Content-Type: text/plain; charset=ANSI_X3.4-1968|\
+                Content-Transfer-Encoding: 8bit";
+    check(
+        in_manner(Letter::Quoted, Addresses::Daemon, &[("MAILTO", "a@$DOMAIN,b")]),
+        "sendmail -FCronDaemon -i -odi -oem -oi -t -f alice",
+        &format!(
+            "From: \"(Cron Daemon)\" <alice>|To: a@example.org,b|Subject: Cron <alice@box> echo gr\u{fc}n |\
+             {mime}|Auto-Submitted: auto-generated|Precedence: bulk"
+        ),
+        b"a\n\xfc",
+    );
+    check(
+        in_manner(Letter::Named, Addresses::Nobody, &[("MAILTO", "bob")]),
+        "sendmail -FCronDaemon -i -B8BITMIME -oem bob",
+        &format!(
+            "From: root (Cron Daemon)|To: bob|Subject: Cron <alice@box> echo gr\u{fc}n |{mime}"
+        ),
+        b"a\r\n\xfc",
+    );
+    let named = in_manner(Letter::Named, Addresses::Nobody, &[("MAILFROM", "ci@example.org")]);
+    assert_eq!(named.header("From"), ["From: ci@example.org"]);
+    assert_eq!(named.header("X-Cron-Env").len(), 6);
+    check(
+        in_manner(Letter::Bare, Addresses::Nobody, &[("MAILTO", "bob")]),
+        "sendmail -ti",
+        "To: bob|Subject: cron: echo gr\u{fc}n ",
+        b"a\r\n\xfc",
+    );
+}
+
+#[test]
+fn only_where_a_cron_expands_addresses_are_they_expanded() {
+    let of = |addresses| {
+        let case =
+            in_manner(Letter::Full, addresses, &[("MAILTO", "a@$DOMAIN"), ("DOMAIN", "own")]);
+        case.mail().map(|_| case.header("To").concat())
+    };
+    let address = Text::from("a@$DOMAIN");
+    assert_eq!(of(Addresses::Job).unwrap(), "To: a@own");
+    assert_eq!(of(Addresses::Daemon).unwrap(), "To: a@example.org");
+    assert_eq!(of(Addresses::Nobody), Err(Unsafe { address }));
+}
+
+#[test]
+fn a_dialect_mails_nothing_of_a_job_that_was_not_started() {
+    let mut refused = in_manner(Letter::Quoted, Addresses::Daemon, &[]);
+    refused.report.outcome = Outcome::NotStarted("refused by PAM".to_owned());
+    assert!(refused.mail().unwrap().is_some());
+    refused.report.output_bytes = 0;
+    assert_eq!(refused.mail(), Ok(None));
+}
+
+#[test]
+fn what_is_not_utf_8_may_be_in_the_characters_of_the_locale() {
+    for (codeset, expected) in
+        [("UTF-8", "unknown-8bit"), (ASCII, "unknown-8bit"), ("ISO-8859-1", "ISO-8859-1")]
+    {
+        let case = Case { codeset, ..entry(&[], b"gr\xfcn\n") };
+        let expected = format!("Content-Type: text/plain; charset={expected}");
+        assert_eq!(case.header("Content-Type"), [expected]);
+    }
 }

@@ -1,0 +1,5 @@
+//! rat-anacron.
+
+fn main() -> std::process::ExitCode {
+    rat::anacron::main()
+}
