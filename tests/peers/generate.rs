@@ -129,8 +129,8 @@ fn line(chance: &mut Chance, whose: Whose) -> Vec<u8> {
 fn blank(chance: &mut Chance) -> &'static [u8] {
     let odd: [&[u8]; 6] = [b"\t", b"  ", b" \t", b"\t\t ", b"\x0b", b"\x0c"];
     match chance.between(0, 40) {
-        0 => *chance.pick::<&[u8]>(&odd),
-        1..5 => *chance.pick::<&[u8]>(&odd[..4]),
+        0 => chance.pick::<&[u8]>(&odd),
+        1..5 => chance.pick::<&[u8]>(&odd[..4]),
         _ => b" ",
     }
 }
@@ -380,10 +380,10 @@ fn assignment(chance: &mut Chance) -> Vec<u8> {
     // These two change when entries are due; they have cases of their own.
     let value: &[u8] = match line.get(..4) {
         Some(b"CRON") => {
-            *chance.pick::<&[u8]>(&[&b"UTC"[..], b"Asia/Tokyo", b"\"America/New_York\""])
+            chance.pick::<&[u8]>(&[&b"UTC"[..], b"Asia/Tokyo", b"\"America/New_York\""])
         }
         Some(b"RAND") => b"0",
-        _ => *chance.pick::<&[u8]>(&values),
+        _ => chance.pick::<&[u8]>(&values),
     };
     line.extend(value);
     line

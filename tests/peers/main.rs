@@ -15,7 +15,7 @@ mod peer;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::NaiveDate;
 
@@ -31,13 +31,14 @@ use crate::generate::{Case, Whose};
 use crate::peer::{Peer, Record, Stretch};
 
 /// cronie as trixie has it: ranges down to 0 end in 7 only in later versions, which the dialect follows.
-static CRONIE_1_7_2: Dialect = Dialect {
+static CRONIE_1_7_2: LazyLock<Dialect> = LazyLock::new(|| Dialect {
     fields: match CRONIE.fields {
         Fields::Vixie(vixie) => Fields::Vixie(Vixie { zero_is_seven: false, ..vixie }),
         other => other,
     },
+    manner: CRONIE.manner.clone(),
     ..CRONIE
-};
+});
 
 /// Whether one of the fields draws a number: each cron draws its own, and takes the line or not as it comes out.
 fn draws(case: &Case, peer: Peer) -> bool {
@@ -365,8 +366,8 @@ fn once_a_minute(theirs: &mut Vec<i64>, ours: &[i64], change: i64) {
     theirs.dedup();
 }
 
-/// So many missed minutes as there can be, 180, take thirty of them to make up for.
-const LATEST: i64 = 31 * 60;
+/// So many missed minutes as there can be, 180, take thirty of them to make up for, and those take five.
+const LATEST: i64 = 40 * 60;
 
 /// Whether the same is started, by the peer perhaps a little later.
 fn is_near(theirs: &[i64], ours: &[i64], late: i64) -> bool {
