@@ -646,6 +646,10 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
+fn length_to_nul(word: &[u8]) -> usize {
+    word.iter().position(|byte| *byte == 0).unwrap_or(word.len())
+}
+
 /// A line that is an entry, or should be.
 struct Line<'t> {
     text: &'t [u8],
@@ -672,14 +676,19 @@ impl Line<'_> {
         let count = self.count_fields(at, said)?;
         at += self.text[at..].iter().take_while(|byte| is_blank(**byte)).count();
         let (fields, rest) = self.uncommented(at, count);
-        let written = at..fields.after_words(at, count);
+        let written = at..fields.after_schedule(at, count);
         at = written.end;
+        if count == 5 && self.dialect.byte_255_ends {
+            self.check_byte_255(at, said)?;
+        }
         let mut user = None;
         if self.form == Form::System {
             let word = rest.word_or_complain(at, "a user and a command", said)?;
             self.check_user(word, said);
-            user = Some(String::from_utf8_lossy(word.text).into_owned());
-            at = word.columns().end;
+            // Where a NUL does not make the line wrong, a name ends there too, and the command begins.
+            let length = length_to_nul(word.text);
+            user = Some(String::from_utf8_lossy(&word.text[..length]).into_owned());
+            at = word.place.column + length;
         }
         at = rest.flags(at, &mut flags, said)?;
         let first = rest.command(at, count, said)?;
@@ -700,6 +709,16 @@ impl Line<'_> {
             options: Options::default(),
         };
         Some((entry, end, first.place.column))
+    }
+
+    /// Nothing follows the last field where a byte 255 is the end of the file.
+    fn check_byte_255(&self, at: usize, said: &mut Vec<Diagnostic>) -> Option<()> {
+        let word = words(self.text, self.line, at).next().filter(|word| word.text[0] == 0xff);
+        let Some(word) = word else { return Some(()) };
+        let message = format!("{} takes this byte for the end of the file", self.dialect.cron);
+        let columns = word.place.column..word.place.column + 1;
+        said.push(Diagnostic::error("E001", self.line, columns, message));
+        None
     }
 
     /// Whether a `-` at the beginning keeps the start out of the log; `None` if it is wrong.
@@ -863,8 +882,13 @@ impl Line<'_> {
     }
 
     /// The end of the `count`th word from `at` on, or of the last one.
-    fn after_words(&self, at: usize, count: usize) -> usize {
-        words(self.text, self.line, at).take(count).last().map_or(at, |word| word.columns().end)
+    fn after_schedule(&self, at: usize, count: usize) -> usize {
+        let last = words(self.text, self.line, at).take(count).last();
+        match last {
+            // Where a NUL does not make the line wrong, a nickname ends there too, and the command begins.
+            Some(word) if count == 1 => at + length_to_nul(word.text),
+            word => word.map_or(at, |word| word.columns().end),
+        }
     }
 
     fn word_or_complain(
@@ -1136,7 +1160,9 @@ fn unfold(text: &[u8]) -> Vec<u8> {
         }
         escaped = *byte == b'\\';
     }
-    if input.last().is_some_and(|byte| *byte != b'\n') {
+    // Vixie's cron writes a backslash at the end without looking at it again.
+    let last = input.iter().rfind(|byte| **byte != b'\\');
+    if last.is_some_and(|byte| *byte != b'\n') {
         input.push(b'\n');
     }
     input

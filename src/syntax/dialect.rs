@@ -51,6 +51,8 @@ pub struct Dialect {
     pub flags: FlagRule,
     /// A schedule without a command is an entry.
     pub empty_commands: bool,
+    /// A byte 255 right after the five fields and their blanks is taken for the end of the file.
+    pub byte_255_ends: bool,
     /// A sixth field that begins with `*` is a command.
     pub star_commands: bool,
     /// `%` begins standard input.
@@ -222,6 +224,7 @@ const OWN: Dialect = Dialect {
     dash: Dash::Quiet,
     flags: FlagRule::All,
     empty_commands: false,
+    byte_255_ends: false,
     star_commands: false,
     percent: true,
     unescapes: false,
@@ -259,6 +262,7 @@ pub static DEBIAN: Dialect = Dialect {
     dash: Dash::Error,
     flags: FlagRule::None,
     empty_commands: true,
+    byte_255_ends: true,
     unescapes: true,
     blank_commands: true,
     longest_command: (998, false),

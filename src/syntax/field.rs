@@ -206,6 +206,8 @@ impl Reader<'_, '_> {
             match (self.peek(), self.fields) {
                 (None, _) => return Ok(()),
                 (Some(b','), _) => self.at += 1,
+                // Where the rest is left out, this byte is taken for the end of the file before it can be.
+                (Some(0xff), Fields::Vixie(_)) => return Err(self.stray()),
                 (Some(_), Fields::Vixie(Vixie { drops_rest: true, .. })) => {
                     self.warn_of_rest();
                     return Ok(());
