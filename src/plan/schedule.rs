@@ -157,6 +157,12 @@ impl Calendar {
         self.next_after(DateTime::from_timestamp(held - 1, 0)?, zone)
     }
 
+    /// How many seconds before `at` the readings belong that are due then, the furthest first: those that a jump of the
+    /// clock skipped; 0 is the reading of `at` itself.
+    pub fn behind(&self, at: Timestamp, zone: &dyn Offsets) -> Vec<i64> {
+        behind(self, at.timestamp(), zone)
+    }
+
     /// The first minute from `from` on, both in minutes of civil time since 1970.
     fn next_minute(&self, from: i64) -> Option<i64> {
         let (day, minute) = (from.div_euclid(MINUTES_A_DAY), from.rem_euclid(MINUTES_A_DAY) as u32);
@@ -279,6 +285,11 @@ impl Seconds {
     pub fn next_after(&self, after: Timestamp, zone: &dyn Offsets) -> Option<Due> {
         next_in_zone(self, after.timestamp(), zone)
     }
+
+    /// The same as of a calendar.
+    pub fn behind(&self, at: Timestamp, zone: &dyn Offsets) -> Vec<i64> {
+        behind(self, at.timestamp(), zone)
+    }
 }
 
 /// A set of readings of the civil clock, in some unit of seconds.
@@ -398,6 +409,22 @@ fn edge(span: Span, zone: &dyn Offsets) -> Edge {
     } else {
         Edge::None
     }
+}
+
+fn behind<R: Readings>(readings: &R, at: i64, zone: &dyn Offsets) -> Vec<i64> {
+    let span = zone.span_at(at);
+    if span.begins != at || readings.go_by_the_clock() {
+        return vec![0];
+    }
+    let Edge::Jump(skipped) = edge(span, zone) else { return vec![0] };
+    let civil = at + span.offset;
+    let mut found = Vec::new();
+    let mut from = civil - skipped;
+    while let Some(reading) = readings.first_from(from).filter(|reading| *reading <= civil) {
+        found.push(civil - reading);
+        from = reading + R::UNIT;
+    }
+    found
 }
 
 /// How many readings there are in a stretch of civil time.

@@ -125,6 +125,15 @@ impl Turn {
     }
 }
 
+/// A run that is about to be started.
+struct Owing {
+    job: Arc<Job>,
+    due: Timestamp,
+    /// How many seconds before that its reading of the clock belongs, if a jump skipped it.
+    behind: i64,
+    trigger: Trigger,
+}
+
 #[derive(Debug)]
 struct Running {
     job: JobId,
@@ -289,23 +298,30 @@ impl Scheduler {
             return;
         };
         let delay = delay(step, now.wall - oldest);
+        let mut owing = Vec::new();
         while let Some((at, table)) =
             self.turns.first().copied().filter(|(at, _)| *at <= now.wall.timestamp())
         {
             let turn = self.tables[table].turns.pop();
             self.note_next(table, Some(at));
             if let Some(Reverse(turn)) = turn {
-                self.take_turn(now.wall, turn, delay, actions);
+                self.take_turn(now.wall, turn, delay, &mut owing, actions);
             }
+        }
+        // Stable: where nothing was skipped the order of files and lines stays.
+        owing.sort_by_key(|owing: &Owing| (owing.due, Reverse(owing.behind)));
+        for Owing { job, due, trigger, .. } in owing {
+            self.start(now.wall, &job, due, trigger, actions);
         }
     }
 
-    /// Starts what is due at one instant of one job, or passes over it and what else is not owed.
+    /// Notes what is due at one instant of one job, or passes over it and what else is not owed.
     fn take_turn(
         &mut self,
         now: Timestamp,
         turn: Turn,
         delay: TimeDelta,
+        owing: &mut Vec<Owing>,
         actions: &mut Vec<Action>,
     ) {
         let job = self.tables[turn.table].jobs[turn.line].clone();
@@ -320,9 +336,8 @@ impl Scheduler {
                 Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
                 _ => Trigger::Schedule,
             };
-            for _ in 0..turn.times {
-                self.start(now, &job, at, trigger, actions);
-            }
+            let owed = |behind| Owing { job: job.clone(), due: at, behind, trigger };
+            owing.extend(behind(&job, at).into_iter().map(owed));
             let done = if is_walked(&job.schedule) { at.max(now) } else { at };
             self.push(turn.table, turn.line, next_after(&job, done));
             return;
@@ -568,6 +583,16 @@ fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
         Schedule::Reboot | Schedule::Every(_) => None,
     }?;
     Some(Due { at: due.at.checked_add_signed(job.delay)?, times: due.times })
+}
+
+/// The readings of a job that are due at an instant, by how far a jump of the clock left them behind.
+fn behind(job: &Job, at: Timestamp) -> Vec<i64> {
+    let at = at - job.delay;
+    match &job.schedule {
+        Schedule::Calendar(calendar) => calendar.behind(at, &*job.zone),
+        Schedule::Seconds(seconds) => seconds.behind(at, &*job.zone),
+        Schedule::Reboot | Schedule::Every(_) => vec![0],
+    }
 }
 
 fn goes_by_the_clock(schedule: &Schedule) -> bool {

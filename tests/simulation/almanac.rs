@@ -129,6 +129,26 @@ impl Almanac {
     }
 }
 
+impl Almanac {
+    /// Of the runs that fall on an instant: how many seconds before it their readings belong, those that a jump of the
+    /// clock skipped.
+    pub fn behind(&self, fields: &Fields, at: i64) -> Vec<i64> {
+        let shown = &self.minutes[(at.div_euclid(60) - self.first) as usize];
+        if fields.wildcard || at.rem_euclid(60) != 0 {
+            return vec![0];
+        }
+        let mut behind = Vec::new();
+        for reading in shown.civil - i32::from(shown.skipped)..=shown.civil {
+            let minutes = i64::from(shown.civil - reading);
+            let seconds = fields.seconds.iter().filter(|second| minutes > 0 || **second == 0);
+            if fields.select(reading) && (minutes > 0 || !shown.again) {
+                behind.extend(seconds.map(|second| minutes * 60 - second));
+            }
+        }
+        behind
+    }
+}
+
 fn minutes_at(date: NaiveDate) -> i64 {
     date.signed_duration_since(NaiveDate::default()).num_minutes()
 }

@@ -81,6 +81,8 @@ struct Owed {
 /// An instant that was passed in a turn.
 struct Passed {
     at: i64,
+    /// How long before that its reading belongs, if a jump of the clock skipped it.
+    behind: i64,
     spec: Arc<Spec>,
     times: u32,
     verdict: Verdict,
@@ -243,11 +245,20 @@ impl Oracle {
                 continue;
             }
             for (at, times) in spec.almanac.dues(fields, until, now) {
-                passed.push(Passed { at, spec: spec.clone(), times, verdict: Verdict::Must });
+                let behind = spec.almanac.behind(fields, at);
+                assert_eq!(behind.len(), times as usize);
+                let passing = |behind| Passed {
+                    at,
+                    behind,
+                    spec: spec.clone(),
+                    times: 1,
+                    verdict: Verdict::Must,
+                };
+                passed.extend(behind.into_iter().map(passing));
             }
         }
-        // A stable sort: at the same instant the order of file and line stays.
-        passed.sort_by_key(|instant| instant.at);
+        // A stable sort: at the same instant the order of the readings, then that of file and line.
+        passed.sort_by_key(|instant| (instant.at, -instant.behind));
         passed
     }
 
