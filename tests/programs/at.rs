@@ -213,9 +213,10 @@ fn spooled(root: &Root, name: &str, text: &str) {
 
 fn job_of_at(uid: u32, script: &str) -> String {
     format!(
-        "#!/bin/sh\n# atrun uid={uid} gid=0\n# mail {} 0\numask 27\nLANG=C; export LANG\n\
+        "#!/bin/sh\n# atrun uid={uid} gid={}\n# mail {} 0\numask 27\nLANG=C; export LANG\n\
          WORDS=it\\'s\\ \"\n\"two; export WORDS\ncd / || {{\n\t echo 'Execution directory inaccessible' >&2\n\
          \t exit 1\n}}\n{script}\n",
+        nix::unistd::getegid(),
         me()
     )
 }

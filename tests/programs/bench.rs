@@ -51,6 +51,17 @@ pub fn is_root() -> bool {
     is_root
 }
 
+/// Whether whoever runs the tests has a home that jobs can begin in; says so if not.
+pub fn has_home() -> bool {
+    let user =
+        User::from_uid(geteuid()).unwrap().expect("the tests run as a user with a passwd entry");
+    let has_home = user.dir.is_dir();
+    if !has_home {
+        eprintln!("skipped: {} is no directory", user.dir.display());
+    }
+    has_home
+}
+
 /// A temporary root that is removed with everything in it.
 pub struct Root {
     pub path: PathBuf,

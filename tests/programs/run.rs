@@ -1,6 +1,6 @@
 //! `rat run`: a job now, as its schedule would run it, by whoever may.
 
-use crate::bench::{Client, OTHER, RAT, Root, Start, eventually, is_root, me};
+use crate::bench::{Client, OTHER, RAT, Root, Start, eventually, has_home, is_root, me};
 
 /// `rat run` and more arguments.
 fn run(root: &Root, arguments: &[&str]) -> Client {
@@ -14,6 +14,9 @@ fn next_of(root: &Root) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_job_runs_now_and_its_schedule_stays() {
+    if !has_home() {
+        return;
+    }
     let root = Root::new("run-now");
     root.crontab("V=of the crontab\n30 4 1 1 * echo \"$V $0 $(cat)\"; exit 3%input%more\n");
     let mut ratd = Start::system(&root).ready();
@@ -31,6 +34,9 @@ fn a_job_runs_now_and_its_schedule_stays() {
 
 #[test]
 fn who_waits_sees_the_output_and_the_end() {
+    if !has_home() {
+        return;
+    }
     let root = Root::new("run-wait");
     root.crontab(
         "1 1 1 1 * printf 'one\\n'; exit 75\n2 1 1 1 * true\n3 1 1 1 * kill -9 $$\n4 1 1 1 * SHELL=x\n",
@@ -51,6 +57,9 @@ fn who_waits_sees_the_output_and_the_end() {
 
 #[test]
 fn who_waits_is_told_when_the_job_ends_and_may_go_before() {
+    if !has_home() {
+        return;
+    }
     let root = Root::new("run-end");
     let (gate, began) = (root.fifo("gate"), root.fifo("began"));
     root.crontab(&format!(

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{DEADLINE, RAT, RATD, Root, Start, eventually};
+use crate::bench::{DEADLINE, RAT, RATD, Root, Start, eventually, has_home};
 
 /// What a service manager hears.
 struct Manager(UnixDatagram);
@@ -38,6 +38,9 @@ impl Manager {
 
 #[test]
 fn it_is_told_of_start_reload_and_stop_and_jobs_see_nothing_of_it() {
+    if !has_home() {
+        return;
+    }
     let root = Root::new("notify");
     root.crontab("@reboot env | grep -c -e NOTIFY -e WATCHDOG -e LISTEN\n@yearly true\n");
     let manager = Manager::new(&root);
