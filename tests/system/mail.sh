@@ -57,6 +57,8 @@ session include    common-session-noninteractive
 EOF
 echo 'RAT_OF_PAM=yes' >>"$root/etc/environment"
 echo 'alice hard nofile 123' >"$root/etc/security/limits.d/rat.conf"
+# Without it only root may use at.
+: >"$root/etc/at.deny"
 rm -rf "$root"/etc/cron.d "$root"/etc/crontab "$root"/etc/anacrontab "$root"/var/spool/cron
 mkdir -p "$root/etc/cron.d" "$root/var/spool/cron/crontabs"
 cat >"$root/etc/cron.d/mail" <<'EOF'
