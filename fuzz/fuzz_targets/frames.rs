@@ -41,7 +41,8 @@ fn frames(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
 
 fn understand(bytes: &[u8]) {
     let _ = request::parse(bytes);
-    let _ = reply::parse(bytes);
+    let _ = reply::parse::<reply::Queue>(bytes);
+    let _ = reply::parse::<reply::Runs>(bytes);
     again::<Order>(bytes);
     again::<Report>(bytes);
     again::<Run>(bytes);
