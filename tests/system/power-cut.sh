@@ -31,7 +31,7 @@ until rat status >/dev/null 2>&1; do
     [ \$((tries += 1)) -lt 500 ] || { echo "broken: \$(tail -3 /run/log)"; break; }
 done
 # What was due is started and done, or given up.
-while rat-atq | grep -v 2037; do read -r -t 0.05 <> <(:); done >/dev/null
+while rat-atq | grep -v -e 2037 -e ' ! '; do read -r -t 0.05 <> <(:); done >/dev/null
 rat-atq | sed -n 's/^\([0-9]*\).*/queued \1/p'
 rat history -n 10 | sed -nE 's/^[^ ]+ +at-([0-9]+) .* (ok|lost|exit|not started).*/ended \1 \2/p'
 echo checked
