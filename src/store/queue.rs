@@ -234,7 +234,7 @@ impl Change<'_> {
                      WHERE number = ?1 AND (ended IS NULL OR state = 'lost')",
                 )?
                 .query_row([number.cast_signed()], |row| {
-                    Ok((uid(row)?, state(row)?, row.get("run")?))
+                    Ok((uid(row)?, state(row, 1)?, row.get("run")?))
                 })
                 .optional()?;
             let Some((owner, state, run)) = found else { return Ok(Removed::NoSuchJob) };
@@ -436,11 +436,7 @@ fn uid(row: &Row<'_>) -> rusqlite::Result<Uid> {
     row.get("uid").map(Uid::from_raw)
 }
 
-fn state(row: &Row<'_>) -> rusqlite::Result<State> {
-    state_at(row, row.as_ref().column_index("state")?)
-}
-
-fn state_at(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     Ok(match row.get_ref(column)?.as_bytes()? {
         b"queued" => State::Queued,
         b"claimed" => State::Claimed,
@@ -462,7 +458,7 @@ fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
         queue,
         due,
         submitted,
-        state: state_at(row, 6)?,
+        state: state(row, 6)?,
     })
 }
 
