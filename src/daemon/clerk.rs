@@ -452,13 +452,13 @@ impl Clerk {
         for write in &prepared {
             self.tell_end(write);
         }
-        let lost = prepared.iter().any(is_loss);
+        let leaves_untold = prepared.iter().any(leaves_untold);
         if self.commit(&prepared).is_err() && prepared.len() > 1 {
             for write in prepared {
                 let _ = self.commit(&[write]);
             }
         }
-        if lost {
+        if leaves_untold {
             self.tell_of_lost();
         }
     }
@@ -703,10 +703,12 @@ impl Clerk {
     }
 }
 
-fn is_loss(write: &Write) -> bool {
+/// Whether there may be owners to tell after this write: of a loss, or of those that came after the ones now told.
+fn leaves_untold(write: &Write) -> bool {
     match write {
         Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
-        Write::Told(_) | Write::Other(_) => false,
+        Write::Told(_) => true,
+        Write::Other(_) => false,
     }
 }
 
