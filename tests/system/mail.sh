@@ -3,11 +3,10 @@
 # mailbox, an expired account is refused. In an overlay over this system that nothing of is left; needs root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tests/system/lib.sh
 
 mta=${1:-dma}
 bin=${BIN:-$PWD/target/debug}
-
-die() { printf 'mail.sh: %s\n' "$*" >&2; exit 1; }
 
 if [ "${INSIDE:-}" != overlay ]; then
     [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 0; }
@@ -73,16 +72,6 @@ chmod 644 "$root/etc/cron.d/mail"
 chroot "$root" /usr/local/bin/ratd --foreground >"$top/ratd" 2>&1 &
 ratd=$!
 trap 'kill "$ratd" 2>/dev/null || :' EXIT
-
-# within 30 s, COMMAND...: until it succeeds
-within() {
-    local until=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$until" ] || return 1
-        read -r -t 0.1 <> <(:) || :
-    done
-}
 
 show() { cat "$top/ratd" >&2; chroot "$root" rat history >&2 || :; }
 box=$root/var/mail/alice
