@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::{DateTime, TimeDelta, TimeZone};
+use chrono::{DateTime, TimeDelta};
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
+use crate::client::classic;
 use crate::client::clock::now;
 use crate::client::output::{complain, print};
-use crate::client::queue::{self, Atq, Atrm, CLASSIC};
+use crate::client::queue::{self, Atq, Atrm};
 use crate::client::surroundings;
 use crate::plan::civil::Timestamp;
 use crate::protocol::fault::Fault;
@@ -177,7 +178,7 @@ fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wro
     let nothing = |message: String| Wrong::Ours(format!("{message}\nnothing was queued"));
     let mut connection =
         Connection::open(at.root.as_deref()).map_err(|no_daemon| nothing(no_daemon.to_string()))?;
-    let shown = zone.from_utc_datetime(&due.naive_utc()).format(CLASSIC).to_string();
+    let shown = classic::text(due, zone);
     if at.verbose {
         complain(&format!("{shown}\n"));
     }

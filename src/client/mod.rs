@@ -5,6 +5,7 @@ pub mod at;
 pub mod call;
 pub mod called;
 pub mod check;
+pub mod classic;
 pub mod clock;
 pub mod coming;
 pub mod crontab;

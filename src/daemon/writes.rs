@@ -160,7 +160,9 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Lost { .. }
         | Command::Stamp { .. } => true,
         Command::Identify { .. }
+        | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Tell { .. }
         | Command::Look { .. }
@@ -183,7 +185,9 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
             Some(*at)
         }
         Command::Identify { .. }
+        | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Tell { .. }
         | Command::Look { .. }
