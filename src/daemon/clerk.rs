@@ -612,6 +612,7 @@ impl Clerk {
                 Written::Nothing => {}
                 Written::Reply(client, desk::Written { reply, end }) => {
                     queue_changed = true;
+                    self.crash.at(Place::AfterSubmitCommit);
                     if let Some(run) = end {
                         self.ask_to_end(run);
                     }

@@ -326,7 +326,8 @@ impl Ratd {
                     }
                 }
                 Answer::Reply { client, reply } => {
-                    self.connections.reply(client, reply, &self.wait)
+                    self.connections.reply(client, reply, &self.wait);
+                    self.crash.at(Place::AfterReply);
                 }
                 Answer::Piece { client, piece, next } => {
                     self.connections.reply_in_part(client, piece, &self.wait);

@@ -85,7 +85,9 @@ fn latest(writes: &[Write]) -> Option<Timestamp> {
 fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
     match command {
         Command::Ask { client, caller, request, now } => {
+            crash.at(Place::BeforeSubmit);
             let reply = desk::write(change, caller, request, *now, &mode.paths)?;
+            crash.at(Place::BeforeSubmitCommit);
             Ok(Written::Reply(*client, reply))
         }
         Command::Claim { kind, first, limit, now } => {
