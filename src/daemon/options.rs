@@ -10,6 +10,7 @@ use crate::paths::Paths;
 use crate::plan::at_queue::Limits;
 use crate::syntax::dialect::{Dialect, RAT};
 use crate::syntax::duration;
+use crate::syntax::options::hundredths;
 use crate::sys::host;
 
 /// One scheduler in the place of crond, atd and anacron.
@@ -106,14 +107,6 @@ impl Options {
         let load = self.batch_load.unwrap_or(usual.load);
         let limits = Limits { parallel: self.at_parallel, load, interval: self.batch_interval };
         AtJobs { limits, deadline: self.at_deadline }
-    }
-}
-
-/// A load average, in hundredths.
-fn hundredths(text: &str) -> Result<u32, String> {
-    match text.parse::<f64>() {
-        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
-        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
     }
 }
 

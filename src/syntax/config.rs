@@ -1,23 +1,65 @@
-//! What rat.conf says of the options of jobs: what holds where an entry says nothing, and what no entry may go beyond.
-//! Knows which of several values counts; not where the file is.
+//! What rat.conf says, as values: above all what holds where an entry says nothing, and what no entry may go beyond.
+//! Knows which of several values counts; not how the file is written, nor where it is.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect::Dialect;
 use crate::syntax::directive::{Chosen, Level, Options};
 use crate::syntax::options::{Key, Value};
 
 /// What rat.conf says; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// `[dialects]`
+    pub dialects: Dialects,
+    /// `[at]`
+    pub at: AtJobs,
+    /// The program that takes mail.
+    pub sendmail: Option<String>,
+    /// `[history]`
+    pub kept: Kept,
     /// `[defaults]`: for every job.
     pub defaults: Options,
     /// `[user NAME]`: for the jobs of this user, before the defaults.
     pub users: BTreeMap<String, Options>,
     /// `[limits]`
     pub limits: Vec<Limit>,
+}
+
+/// As which cron crontabs are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dialects {
+    /// Wherever nothing else is said.
+    pub default: Option<&'static Dialect>,
+    /// Directories, or files, and what holds in them.
+    pub places: Vec<(String, &'static Dialect)>,
+}
+
+/// How at-jobs are held, as far as anything is said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AtJobs {
+    /// So many run at once.
+    pub parallel: Option<u32>,
+    /// How much later than due one may start that says nothing about it.
+    pub deadline: Option<TimeDelta>,
+    /// The load average below which batch jobs start, in hundredths.
+    pub batch_load: Option<u32>,
+    /// How far apart batch jobs start.
+    pub batch_interval: Option<TimeDelta>,
+}
+
+/// What the history keeps, as far as anything is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// So many runs of each job.
+    pub runs: Option<u32>,
+    /// For so many days.
+    pub days: Option<u32>,
 }
 
 /// A bound for an option of every job.
@@ -72,7 +114,27 @@ impl Config {
     }
 }
 
+impl Dialects {
+    /// The dialect for what is under `path`, with what comes closest to it.
+    pub fn of(&self, path: &str) -> Option<&'static Dialect> {
+        let is_in = |place: &str| {
+            path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let near = self.places.iter().filter(|(place, _)| is_in(place));
+        let nearest = near.max_by_key(|(place, _)| place.len());
+        nearest.map(|(_, dialect)| *dialect).or(self.default)
+    }
+}
+
 impl Limit {
+    /// What to say of a setting of rat.conf's own that goes beyond this limit.
+    pub fn goes_beyond(&self, options: &Options) -> Option<Diagnostic> {
+        let Bound::Up(bound, text) = &self.bound else { return None };
+        let chosen = options.get(self.key)?;
+        let is_looser = self.key.known().is_looser(Some(&chosen.value), bound);
+        is_looser.then(|| self.too_loose(chosen, text))
+    }
+
     /// Puts the bound in the place of what is looser. Only who chose that in a crontab is told.
     fn cut(&self, options: &mut Options, said: &mut Vec<Diagnostic>) {
         let Bound::Up(bound, text) = &self.bound else { return };
@@ -153,6 +215,7 @@ mod tests {
             defaults: options(Level::Defaults, defaults),
             users: BTreeMap::from([("alice".to_owned(), options(Level::User, section))]),
             limits: limits(bounds),
+            ..Config::default()
         };
         let mut said = Vec::new();
         let found = config.options("alice", &options(Level::Directive, written), &mut said);
