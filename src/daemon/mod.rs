@@ -227,6 +227,7 @@ fn assemble(
         notify: Notify::from_environment(now.wall),
         crash,
         state: State::new(now.wall),
+        leaves: None,
         mode,
     })
 }
