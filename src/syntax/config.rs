@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -85,6 +86,14 @@ pub enum Bound {
 }
 
 impl Config {
+    /// Whether crontabs say the same with this as with another one.
+    pub fn reads_crontabs_as(&self, other: &Config) -> bool {
+        let of_entries = |config: &Config| {
+            (config.defaults.clone(), config.users.clone(), config.limits.clone())
+        };
+        self.dialects == other.dialects && of_entries(self) == of_entries(other)
+    }
+
     /// The options that an entry of this owner runs with: what it says itself, else what the owner's section says, else
     /// the defaults; and nothing beyond the limits. `None`: it is denied an option that must not be passed over, so
     /// that it is not to run.
@@ -115,12 +124,11 @@ impl Config {
 }
 
 impl Dialects {
-    /// The dialect for what is under `path`, with what comes closest to it.
-    pub fn of(&self, path: &str) -> Option<&'static Dialect> {
-        let is_in = |place: &str| {
-            path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let near = self.places.iter().filter(|(place, _)| is_in(place));
+    /// The dialect that was said for a file: for the place that comes closest to it. Places are named as they are
+    /// under `root`.
+    pub fn of(&self, file: &Path, root: &Path) -> Option<&'static Dialect> {
+        let file = Path::new("/").join(file.strip_prefix(root).unwrap_or(file));
+        let near = self.places.iter().filter(|(place, _)| file.starts_with(place));
         let nearest = near.max_by_key(|(place, _)| place.len());
         nearest.map(|(_, dialect)| *dialect).or(self.default)
     }
@@ -265,6 +273,27 @@ mod tests {
         // Run on every host instead of on one of them, it would do harm.
         check("", "", "fleet=deny", "fleet=web", "not run, E030");
         check("", "", "fleet=deny", "", "");
+    }
+
+    #[test]
+    fn the_dialect_of_the_nearest_place_counts() {
+        let [debian, cronie, rat] = ["debian", "cronie", "rat"]
+            .map(|name| Dialect::named_or_own(name).unwrap_or_else(|why| panic!("{name}: {why}")));
+        let places = [("/etc", debian), ("/etc/cron.d/new", rat)];
+        let places = places.map(|(place, dialect)| (place.to_owned(), dialect)).to_vec();
+        let dialects = Dialects { default: Some(cronie), places };
+        for (root, file, expected) in [
+            ("/", "/etc/crontab", debian),
+            ("/", "/etc/cron.d/old", debian),
+            ("/", "/etc/cron.d/new", rat),
+            ("/", "/etc2/crontab", cronie),
+            ("/srv", "/srv/etc/crontab", debian),
+            ("/", "/var/spool/cron/alice", cronie),
+        ] {
+            let found = dialects.of(Path::new(file), Path::new(root));
+            assert_eq!(found.map(|dialect| dialect.name), Some(expected.name), "{root} {file}");
+        }
+        assert_eq!(Dialects::default().of(Path::new("/etc/crontab"), Path::new("/")), None);
     }
 
     #[test]
