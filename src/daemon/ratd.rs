@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::errno::Errno;
@@ -37,6 +38,7 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call};
 use crate::session::{report, stamp};
+use crate::syntax::config::Config;
 use crate::sys::host;
 
 const LISTENER: Token = Token(1);
@@ -53,6 +55,9 @@ const MAIL_PATIENCE: u32 = 300;
 
 /// Without descriptors for clients that wait to connect, they are tried again after this.
 const DEAF: TimeDelta = TimeDelta::seconds(1);
+
+/// So long a ratd that was told to stop still replies to those who asked before.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Everything that the loop holds.
 pub struct Ratd {
@@ -78,6 +83,8 @@ pub struct Ratd {
     pub notify: Notify,
     pub crash: Crash,
     pub state: State,
+    /// It was told to stop, and replies until then at most, by the clock that nobody sets.
+    pub leaves: Option<Duration>,
 }
 
 /// Whether the loop goes on.
@@ -110,6 +117,10 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.has_left(&now) {
+                self.farewell();
+                return Ok(());
+            }
             if self.state.ready {
                 let (count, running) = (self.scheduler.count(), self.state.running.len());
                 self.notify.status(count, running, self.scheduler.next_wakeup());
@@ -120,12 +131,22 @@ impl Ratd {
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
         let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
-        let due = due.into_iter().flatten().min();
-        if !self.connections.is_deaf() {
-            return Ok(due);
-        }
-        let again = wait::now()?.wall + DEAF;
-        Ok(Some(due.map_or(again, |due| due.min(again))))
+        let deaf = if self.connections.is_deaf() { Some(wait::now()?.wall + DEAF) } else { None };
+        let gone = match self.leaves {
+            Some(until) => {
+                let now = wait::now()?;
+                let left = TimeDelta::from_std(until.saturating_sub(now.monotonic));
+                Some(now.wall + left.unwrap_or_default())
+            }
+            None => None,
+        };
+        Ok(due.into_iter().chain([deaf, gone]).flatten().min())
+    }
+
+    /// Whether a ratd that was told to stop can go.
+    fn has_left(&self, now: &Now) -> bool {
+        let is_time = |until| now.monotonic >= until || !self.connections.owe_replies();
+        self.leaves.is_some_and(is_time)
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
@@ -235,7 +256,10 @@ impl Ratd {
             stamp: None,
             keep_output: KEEP_OUTPUT,
             echo: self.mode.file.is_some(),
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            mailer: Mailer {
+                program: self.mode.config.sendmail.as_deref().map(Text::from),
+                patience: MAIL_PATIENCE,
+            },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: self.mode.dialect.manner.clone(),
             daemon: self.surroundings.variables.clone(),
@@ -253,8 +277,11 @@ impl Ratd {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
-                    self.farewell();
-                    return Ok(Life::Ends);
+                    if self.leaves.is_some() {
+                        self.farewell();
+                        return Ok(Life::Ends);
+                    }
+                    self.leave(now);
                 }
                 Ok(Signal::SIGHUP) => {
                     self.notify.reloading(now);
@@ -270,8 +297,15 @@ impl Ratd {
         Ok(Life::GoesOn)
     }
 
-    fn farewell(&mut self) {
+    /// Takes no more clients, but does not go before those who are there have their replies: what a client asked for
+    /// may have been done, and it is to know.
+    fn leave(&mut self, now: &Now) {
         self.notify.stopping();
+        self.connections.stop_listening(&self.wait);
+        self.leaves = Some(now.monotonic + FAREWELL);
+    }
+
+    fn farewell(&mut self) {
         self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
         say::farewell(&self.mode, &self.state);
     }
@@ -339,6 +373,9 @@ impl Ratd {
                     self.load(now, source, jobs, problems);
                 }
                 Answer::Kept { source, problems } => self.keep(source, problems),
+                Answer::Configured { source, problems, config } => {
+                    self.configure(now, source, problems, config);
+                }
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
@@ -392,6 +429,29 @@ impl Ratd {
             say::complain(&mut self.syslog, who, &problems);
         }
         self.state.problems.insert(source, problems);
+    }
+
+    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
+    fn configure(
+        &mut self,
+        now: &Now,
+        source: Source,
+        problems: Vec<String>,
+        config: Option<Box<Config>>,
+    ) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            say::configured(&mut self.syslog, &source, &problems, config.is_some());
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source, problems);
+        }
+        if let Some(config) = config {
+            self.mode.configure(&config);
+            self.scheduler.limit_at_jobs(self.mode.at.limits);
+            // There may be room for some that wait.
+            self.decide(now, Event::Woke);
+        }
     }
 
     /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
