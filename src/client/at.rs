@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, TimeDelta};
 use clap::{ArgAction, CommandFactory, Parser};
 
+use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
 use crate::client::classic;
@@ -176,6 +177,7 @@ fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
 /// Hands the job to ratd. It is on disk when its number is printed.
 fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wrong> {
     let nothing = |message: String| Wrong::Ours(format!("{message}\nnothing was queued"));
+    allowed::complain_of_lists(at.root.as_deref());
     let mut connection =
         Connection::open(at.root.as_deref()).map_err(|no_daemon| nothing(no_daemon.to_string()))?;
     let shown = classic::text(due, zone);

@@ -1,5 +1,6 @@
 //! WHAT PEOPLE TYPE: a file a program, and a file a verb of `rat`. Plain programs with no privilege.
 
+pub mod allowed;
 pub mod ask;
 pub mod at;
 pub mod call;

@@ -1,6 +1,6 @@
 //! rat-atq and rat-atrm: the at queue listed, and jobs taken off it. Also `rat-at -l`, `-r` and `-c`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use chrono::format::{Item, StrftimeItems};
 use clap::Parser;
 use nix::unistd::{Uid, User};
 
+use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
 use crate::client::classic;
@@ -116,6 +117,7 @@ pub fn list(atq: &Atq, program: &str) -> ExitCode {
     let Ok(numbers) = numbers.collect::<Result<BTreeSet<u64>, _>>() else {
         return fail(program, "invalid job number");
     };
+    allowed::complain_of_lists(atq.root.as_deref());
     let mut connection = match Connection::open(atq.root.as_deref()) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),
@@ -126,14 +128,17 @@ pub fn list(atq: &Atq, program: &str) -> ExitCode {
     };
     let zone = reading::local_zone();
     let format = atq.format.as_deref().and_then(|asked| StrftimeItems::new(asked).parse().ok());
-    let mut refused = None;
+    let (mut refused, mut users) = (None, BTreeMap::new());
     let printed = print(program, |output| {
         for piece in connection.pieces(&ListQueue {}) {
             match piece {
                 Ok(queue) => {
                     queue.jobs.iter().filter(wanted).try_for_each(|job| match atq.json {
                         true => write_json(output, job),
-                        false => write_job(output, job, &zone, format.as_deref()),
+                        false => {
+                            write_job(output, job, &zone, format.as_deref())?;
+                            write_owner(output, &job.owner, &mut users)
+                        }
                     })?
                 }
                 Err(error) => refused = Some(error),
@@ -175,7 +180,24 @@ fn write_job(
         (None, Some(text)) => output.write_all(&text)?,
         (None, None) => output.write_all(classic::text(job.due, zone).as_bytes())?,
     }
-    writeln!(output, " {} {}", letter(job), job.owner)
+    write!(output, " {}", letter(job))
+}
+
+/// The owner, unless there is no such user any more. As with at, the line is one word shorter then.
+fn write_owner(
+    output: &mut impl Write,
+    owner: &str,
+    users: &mut BTreeMap<String, bool>,
+) -> io::Result<()> {
+    let is_user = match users.get(owner) {
+        Some(is_user) => *is_user,
+        None => {
+            // A name that only cannot be looked up now is shown.
+            let is_user = !matches!(User::from_name(owner), Ok(None));
+            *users.entry(owner.to_owned()).or_insert(is_user)
+        }
+    };
+    if is_user { writeln!(output, " {owner}") } else { writeln!(output) }
 }
 
 /// A line for a program: every member, whether it is true or not.
@@ -230,6 +252,7 @@ fn on_each(
             }
         }
     }
+    allowed::complain_of_lists(root);
     let mut connection = match Connection::open(root) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),
