@@ -180,7 +180,8 @@ fn write_job(
         (None, Some(text)) => output.write_all(&text)?,
         (None, None) => output.write_all(classic::text(job.due, zone).as_bytes())?,
     }
-    write!(output, " {}", letter(job))
+    output.write_all(b" ")?;
+    output.write_all(letter(job).encode_utf8(&mut [0; 4]).as_bytes())
 }
 
 /// The owner, unless there is no such user any more. As with at, the line is one word shorter then.
@@ -197,7 +198,11 @@ fn write_owner(
             *users.entry(owner.to_owned()).or_insert(is_user)
         }
     };
-    if is_user { writeln!(output, " {owner}") } else { writeln!(output) }
+    if is_user {
+        output.write_all(b" ")?;
+        output.write_all(owner.as_bytes())?;
+    }
+    output.write_all(b"\n")
 }
 
 /// A line for a program: every member, whether it is true or not.

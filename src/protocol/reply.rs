@@ -372,8 +372,10 @@ fn written(reply: &impl Serialize) -> Vec<u8> {
 pub fn parse<R: DeserializeOwned>(
     frame: &[u8],
 ) -> Result<Result<Reply<R>, Fault>, serde_json::Error> {
-    // At once what it is to become: a queue may be long.
-    if let Ok(reply) = serde_json::from_slice(frame) {
+    // At once what it is to become, and that it is text told of the whole: a queue may be long.
+    if let Ok(text) = str::from_utf8(frame)
+        && let Ok(reply) = serde_json::from_str(text)
+    {
         return Ok(Ok(reply));
     }
     let mut reply: Value = serde_json::from_slice(frame)?;
