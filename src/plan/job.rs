@@ -73,6 +73,9 @@ pub struct Recipe {
     /// How much nicer it is than ratd, from 0 to 19.
     #[serde(default)]
     pub nice: u8,
+    /// Its environment says which run it is. Other crons say nothing of the kind, so only an entry with options is told.
+    #[serde(default)]
+    pub knows_run: bool,
     /// The log does not say that it is started.
     pub quiet: bool,
     /// Who is told what became of it.

@@ -136,6 +136,7 @@ mod tests {
             directory: None,
             umask: None,
             nice: 0,
+            knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
         };

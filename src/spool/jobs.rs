@@ -237,6 +237,7 @@ fn job_of_entry(
 ) -> Job {
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = machine.delay(&id.0, entry.random_delay);
+    let knows_run = entry.options.all().next().is_some();
     Job {
         id,
         name,
@@ -255,6 +256,7 @@ fn job_of_entry(
             directory: None,
             umask: None,
             nice: 0,
+            knows_run,
             quiet: entry.flags.quiet,
             mailing: Mailing {
                 on_failure_only: entry.flags.mail_on_failure_only,
@@ -296,6 +298,7 @@ pub fn of_anacrontab(
                 directory: None,
                 umask: None,
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
             },

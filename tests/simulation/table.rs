@@ -289,6 +289,7 @@ pub fn recipe() -> Recipe {
         directory: None,
         umask: None,
         nice: 0,
+        knows_run: false,
         quiet: false,
         mailing: Mailing::default(),
     }
