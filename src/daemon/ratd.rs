@@ -38,7 +38,7 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
-use crate::sys::host;
+use crate::sys::{host, power};
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -200,15 +200,33 @@ impl Ratd {
                     self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!("{text}");
                 }
-                Action::Skipped { job, due } => {
+                Action::Skipped { job, due: at } => {
                     self.state.runs_missed += 1;
-                    let due = say::instant(due, &*job.zone);
+                    let due = say::instant(at, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!("{text}");
+                    if job.terms.make_up() {
+                        self.disk.must(Command::Handled { job: job.id.clone(), due: at });
+                    }
                 }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                }
+                Action::Recall { entries } => {
+                    self.disk.must(Command::Recall { entries, now: now.wall });
+                }
+                Action::Owe { job, owed, handled } => {
+                    self.disk.must(Command::Owe { job, owed, handled });
+                }
+                Action::Forget { jobs } => self.disk.must(Command::Forget { jobs }),
+                Action::MakeUp { run, recipe } => {
+                    self.crash.at(Place::BeforeClaim);
+                    self.disk.must(Command::MakeUp { run, recipe, at: now.wall });
+                }
+                Action::AskPower => {
+                    let mains = power::on_mains(&self.mode.paths.root);
+                    self.decide(now, Event::Power { mains });
                 }
             }
         }
@@ -234,6 +252,16 @@ impl Ratd {
             }
             Err(error) => self.refuse(now, order.run, error.to_string()),
         }
+    }
+
+    /// What is made up for is written down: it starts.
+    fn make_up(&mut self, now: &Now, run: Run, recipe: Recipe) {
+        let zone = self.scheduler.zone_of(&run.job);
+        let text = format!("{} for {}", run.name, say::instant(run.due, &*zone));
+        let fields = run.fields("catch-up");
+        self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
+        tracing::info!("{}: makes up for a missed run: {text}", run.owner);
+        self.start(now.wall, run, recipe, None);
     }
 
     /// Has a session mail how a run ended that no session had, or that died with its session.
@@ -384,6 +412,13 @@ impl Ratd {
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
                 Answer::Stamped { name, done } => {
                     self.decide(now, Event::Stamped { name, done });
+                }
+                Answer::Recalled { entries } => self.decide(now, Event::Recalled { entries }),
+                Answer::MadeUp { run, recipe } => self.make_up(now, run, recipe),
+                Answer::NotMadeUp { run, why } => {
+                    let (owner, name) = (&run.owner, &run.name);
+                    tracing::error!("{owner}: {name} does not make up for what it missed: {why}");
+                    self.decide(now, Event::NotMadeUp { run });
                 }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
