@@ -226,6 +226,7 @@ fn assemble(
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),
         crash,
+        devices: None,
         state: State::new(now.wall),
         leaves: None,
         mode,

@@ -38,6 +38,7 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
+use crate::sys::uevent::Uevents;
 use crate::sys::{host, power};
 
 const LISTENER: Token = Token(1);
@@ -45,6 +46,7 @@ const SIGNALS: Token = Token(2);
 const CHANGES: Token = Token(3);
 const DISK: Token = Token(4);
 const FORK_SERVER: Token = Token(5);
+const DEVICES: Token = Token(6);
 
 /// How much output of a run is kept, in bytes.
 const KEEP_OUTPUT: u64 = 1 << 20;
@@ -81,6 +83,8 @@ pub struct Ratd {
     pub starter: Starter,
     pub notify: Notify,
     pub crash: Crash,
+    /// What the kernel tells of devices, while something waits for mains power.
+    pub devices: Option<io::Result<Uevents>>,
     pub state: State,
     /// It was told to stop, and replies until then at most, by the clock that nobody sets.
     pub leaves: Option<Duration>,
@@ -110,6 +114,7 @@ impl Ratd {
             self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
+            self.look_for_mains(&now);
             self.revive(&now);
             for ready in ready {
                 if self.attend(&now, ready)? == Life::Ends {
@@ -146,6 +151,30 @@ impl Ratd {
     fn has_left(&self, now: &Now) -> bool {
         let is_time = |until| now.monotonic >= until || !self.connections.owe_replies();
         self.leaves.is_some_and(is_time)
+    }
+
+    /// Listens for power supplies while something waits for one. Where nothing can be heard of them it is looked for
+    /// one whenever something else happens.
+    fn look_for_mains(&mut self, now: &Now) {
+        if !self.scheduler.waits_for_mains() {
+            self.devices = None;
+            return;
+        }
+        if let Some(Ok(devices)) = &self.devices {
+            devices.take();
+        } else if self.devices.is_none() {
+            let devices = Uevents::listen();
+            let devices = devices.and_then(|devices| {
+                self.wait.add(&devices, DEVICES, For::Reading)?;
+                Ok(devices)
+            });
+            if let Err(error) = &devices {
+                tracing::warn!("cannot listen for power supplies: {error}");
+            }
+            self.devices = Some(devices);
+        }
+        let mains = power::on_mains(&self.mode.paths.root);
+        self.decide(now, Event::Power { mains });
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.

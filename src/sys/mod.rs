@@ -8,3 +8,4 @@ pub mod pattern;
 pub mod power;
 pub mod process;
 pub mod socket;
+pub mod uevent;

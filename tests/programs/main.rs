@@ -12,6 +12,7 @@ mod crontab;
 mod dialect;
 mod disk;
 mod idle;
+mod mains;
 mod missed;
 mod protocol;
 mod queue;
