@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::Offsets;
+use crate::plan::retry::Retries;
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 
@@ -38,6 +39,8 @@ pub struct Job {
     pub delay: TimeDelta,
     /// Not started while it still runs.
     pub single: bool,
+    /// What happens when it fails.
+    pub retries: Retries,
     /// What is run, and how.
     pub recipe: Recipe,
     /// File and line it was read from.

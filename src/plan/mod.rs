@@ -8,6 +8,7 @@ pub mod digest;
 pub mod job;
 pub mod manner;
 pub mod pass;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

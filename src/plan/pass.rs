@@ -123,6 +123,7 @@ mod tests {
     use crate::plan::catch_up::Period;
     use crate::plan::civil::Fixed;
     use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::retry::Retries;
     use crate::plan::schedule::Schedule;
     use crate::plan::text::Text;
 
@@ -148,6 +149,7 @@ mod tests {
             zone: Arc::new(Fixed { offset: 0 }),
             delay: TimeDelta::zero(),
             single: false,
+            retries: Retries::NEVER,
             recipe,
             origin: Origin { source: Source("anacrontab".into()), line: 1 },
         });

@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
+    include_str!("../../migrations/0004_attempt.sql"),
 ];
 
 /// The database, open.

@@ -14,6 +14,7 @@ mod disk;
 mod idle;
 mod protocol;
 mod queue;
+mod retry;
 mod run;
 mod single;
 mod spool;

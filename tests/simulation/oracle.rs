@@ -326,7 +326,8 @@ impl Oracle {
         let now = turn.wall.div_euclid(1000);
         let (mut at_boot, mut claimed, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
         match turn.event {
-            Event::Woke | Event::Adopted { .. } => {}
+            // No job of the simulation is tried again.
+            Event::Woke | Event::Adopted { .. } | Event::Failed { .. } => {}
             Event::Loaded { source, .. } | Event::Gone { source } => {
                 self.load(source, turn.loaded, now)
             }

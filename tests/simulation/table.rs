@@ -7,6 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use rat::plan::catch_up::{Every, Period};
 use rat::plan::civil::Offsets;
 use rat::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use rat::plan::retry::Retries;
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use rat::plan::text::Text;
 use rat::zone::Zone;
@@ -236,6 +237,7 @@ impl Spec {
             zone: self.rules.clone(),
             delay: TimeDelta::zero(),
             single: false,
+            retries: Retries::NEVER,
             recipe: recipe(),
             origin: Origin { source: source.clone(), line },
         })
