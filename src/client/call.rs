@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use serde::de::DeserializeOwned;
 
-use crate::paths::Paths;
+use crate::paths::{Paths, rooms};
 use crate::protocol::fault::Fault;
 use crate::protocol::reply::{self, Reply};
 use crate::protocol::request::{self, Method};
@@ -84,13 +84,26 @@ impl Connection {
         let others = std::iter::once_with(|| (system.socket(), connect(&system.socket())));
         for (socket, connected) in own.into_iter().chain(others) {
             match connected {
-                Ok(stream) => {
-                    return Ok(Connection { stream: BufReader::with_capacity(1 << 16, stream) });
-                }
+                Ok(stream) => return Ok(Connection::over(stream)),
                 Err(why) => tried.push((socket, why)),
             }
         }
-        Err(NoDaemon { tried })
+        match root {
+            None => Connection::in_container().ok_or(NoDaemon { tried }),
+            Some(_) => Err(NoDaemon { tried }),
+        }
+    }
+
+    /// Connects to the ratd of this container, which this user runs and which had to find itself a place.
+    fn in_container() -> Option<Connection> {
+        let rooms = rooms(geteuid().as_raw()).into_iter();
+        let sockets = rooms.map(|room| Paths::contained(room, None).socket());
+        let stream = sockets.filter_map(|socket| connect_to_own(&socket).ok()).next()?;
+        Some(Connection::over(stream))
+    }
+
+    fn over(stream: UnixStream) -> Connection {
+        Connection { stream: BufReader::with_capacity(1 << 16, stream) }
     }
 
     /// Calls a method and waits for its reply.

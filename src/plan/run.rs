@@ -47,6 +47,13 @@ pub struct Run {
     pub due: Timestamp,
     /// Why it runs now.
     pub trigger: Trigger,
+    /// The how-manieth it is for this instant: 1, or more if those before failed and are tried again.
+    #[serde(default = "first")]
+    pub attempt: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 impl Run {
@@ -71,6 +78,8 @@ pub enum Trigger {
     Schedule,
     /// Its time came while nothing could run it.
     CatchUp,
+    /// The run before it failed.
+    Retry,
     /// ratd started (`@reboot`).
     Reboot,
     /// An at-job's time came.
@@ -108,6 +117,10 @@ pub struct Order {
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
     pub echo: bool,
+    /// The job is run as ratd itself is: as its user, whoever that is, and its output is ratd's own, byte for byte,
+    /// of which nothing is kept.
+    #[serde(default)]
+    pub as_ratd: bool,
     /// What mail is handed to.
     pub mailer: Mailer,
     /// The socket of the system's log.
