@@ -434,11 +434,7 @@ impl Ratd {
                     self.connections.reply(client, reply, &self.wait);
                     self.crash.at(Place::AfterReply);
                 }
-                Answer::Piece { client, piece, next } => {
-                    self.connections.reply_in_part(client, piece, &self.wait);
-                    self.state.continued.insert(client, *next);
-                    self.go_on(client);
-                }
+                Answer::Piece { client, piece, next } => self.send_piece(client, piece, *next),
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems } => {
                     self.load(now, source, jobs, problems);
@@ -615,6 +611,13 @@ impl Ratd {
         } else if let Some(frame) = self.connections.read(client, &self.wait) {
             self.take(now, client, frame);
         }
+    }
+
+    /// Sends the beginning of a reply; the next piece is made once this one is sent.
+    fn send_piece(&mut self, client: Client, piece: Vec<u8>, next: Command) {
+        self.connections.reply_in_part(client, piece, &self.wait);
+        self.state.continued.insert(client, next);
+        self.go_on(client);
     }
 
     /// Has the next piece of a reply made, once the client has taken the one before; none for one that is gone.
