@@ -575,7 +575,7 @@ fn is_period(job: &Job) -> bool {
 }
 
 /// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
-fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
+pub fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
     let after = after.checked_sub_signed(job.delay)?;
     let due = match &job.schedule {
         Schedule::Calendar(calendar) => calendar.next_after(after, &*job.zone),
