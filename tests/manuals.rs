@@ -25,7 +25,10 @@ const PROGRAMS: &[Programs] = &[
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "retry", "status", "next", "run", "check", "import", "explain"],
+        verbs: &[
+            "list", "history", "retry", "status", "next", "why", "run", "check", "import",
+            "explain",
+        ],
     },
 ];
 

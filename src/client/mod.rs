@@ -23,3 +23,4 @@ pub mod run;
 pub mod status;
 pub mod surroundings;
 pub mod table;
+pub mod why;

@@ -18,9 +18,11 @@ use crate::daemon::crash::{Crash, Place};
 use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
+use crate::daemon::explain;
 use crate::daemon::options::Mode;
 use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
+use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, Recipe, Source};
@@ -71,6 +73,8 @@ pub struct Clerk {
     syslog: Syslog,
     /// Runs from here on are this ratd's own.
     first: RunId,
+    /// When this ratd was started.
+    started: Timestamp,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
     unstored: BTreeSet<RunId>,
     /// When the store was last tried to be opened.
@@ -93,6 +97,7 @@ impl Clerk {
         store: Result<Store, String>,
         changes: Arc<Inotify>,
         first: RunId,
+        started: Timestamp,
         crash: Crash,
         answers: Answers,
     ) -> Clerk {
@@ -112,6 +117,7 @@ impl Clerk {
             periods: BTreeMap::new(),
             syslog,
             first,
+            started,
             unstored,
             opened: None,
             settled: false,
@@ -159,6 +165,7 @@ impl Clerk {
     /// What runs is adopted and what ended is told before the first table is: a job that runs is known to run.
     fn begin(&mut self) {
         self.tell_health();
+        self.note_start();
         for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
             self.take_up(run);
         }
@@ -166,6 +173,23 @@ impl Clerk {
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
+    }
+
+    /// Writes down that no ratd ran up to now, if one did before.
+    fn note_start(&mut self) {
+        let Ok(store) = &mut self.store else { return };
+        let restarted =
+            store.boot_id().is_ok_and(|known| known.is_some_and(|known| known != host::boot()));
+        let seen = store.seen().ok().flatten();
+        let absence = before_start(seen, self.started, restarted);
+        let written = store.begin().and_then(|change| {
+            if let Some(absence) = &absence {
+                change.note_absence(absence)?;
+            }
+            change.set_seen(self.started)?;
+            change.commit()
+        });
+        self.note(&written);
     }
 
     /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
@@ -226,6 +250,11 @@ impl Clerk {
                 let reply = control::encode(Ok(told));
                 self.answers.give(Answer::Reply { client, reply });
             }
+            Command::Explain { client, explained, owner } => {
+                let reply =
+                    explain::complete(self.store.as_ref().ok(), *explained, owner.as_deref());
+                self.answers.give(Answer::Reply { client, reply });
+            }
             Command::Look { client } => {
                 self.look();
                 self.answers.give(match client {
@@ -255,6 +284,7 @@ impl Clerk {
             | Command::Refused { .. }
             | Command::Collect { .. }
             | Command::Lost { .. }
+            | Command::Absent { .. }
             | Command::Stamp { .. } => {}
         }
     }
@@ -294,10 +324,10 @@ impl Clerk {
         self.watch();
         for change in self.spool.look() {
             let answer = match change {
-                spool::Change::Loaded { source, jobs, problems } => {
+                spool::Change::Loaded { source, jobs, problems, left } => {
                     self.periods.insert(source.clone(), Vec::new());
                     let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
-                    Answer::Loaded { source, jobs, problems }
+                    Answer::Loaded { source, jobs, problems, left }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
@@ -447,8 +477,12 @@ impl Clerk {
             Command::Collect { run, .. } => collected.insert(*run),
             _ => true,
         });
-        let prepared: Vec<_> =
+        let handled = writes.iter().filter_map(instant).max().map(Write::Handled);
+        let mut prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        if !prepared.is_empty() {
+            prepared.extend(handled);
+        }
         for write in &prepared {
             self.tell_end(write);
         }
@@ -642,6 +676,7 @@ impl Clerk {
                 Write::Told(run) => {
                     self.unstored.insert(*run);
                 }
+                Write::Handled(_) => {}
                 Write::Other(command) => self.refuse(command, &why),
             }
         }
@@ -708,7 +743,7 @@ fn leaves_untold(write: &Write) -> bool {
     match write {
         Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
         Write::Told(_) => true,
-        Write::Other(_) => false,
+        Write::Handled(_) | Write::Other(_) => false,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod crontabs;
 pub mod daemonize;
 pub mod desk;
 pub mod disk;
+pub mod explain;
 pub mod instance;
 pub mod options;
 pub mod ratd;
@@ -205,7 +206,7 @@ fn assemble(
     let work = {
         let (mode, changes) = (mode.clone(), changes.clone());
         move |commands, answers| {
-            Clerk::new(mode, store, changes, first, crash, answers).serve(&commands)
+            Clerk::new(mode, store, changes, first, now.wall, crash, answers).serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);

@@ -55,14 +55,22 @@ struct Place {
 /// What became of a file since the last look.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// It was read.
-    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    /// It was read. What it leaves to others is no problem, and not among its jobs.
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// It could not be read; what it last held still counts.
     Kept { source: Source, problems: Vec<String> },
     /// By its name it is no crontab.
     Skipped { source: Source, problem: String },
     /// It is not there any more, or not to be trusted, and what it held counts no more.
     Gone { source: Source, problems: Vec<String> },
+}
+
+/// What a file was read as.
+#[derive(Debug)]
+struct Loaded {
+    jobs: Vec<Arc<Job>>,
+    problems: Vec<String>,
+    left: Vec<String>,
 }
 
 /// What is in a place.
@@ -270,7 +278,9 @@ impl Spool {
         let was_known = self.files.insert(path.to_owned(), identity).is_some();
         let source = Source(path.to_owned());
         match self.load(path, role) {
-            Ok((jobs, problems)) => changes.push(Change::Loaded { source, jobs, problems }),
+            Ok(Loaded { jobs, problems, left }) => {
+                changes.push(Change::Loaded { source, jobs, problems, left });
+            }
             Err(Refusal::Untrusted(why)) => {
                 if path.is_symlink() {
                     // What is wrong with the way to a file does not show in the file.
@@ -289,7 +299,7 @@ impl Spool {
         }
     }
 
-    fn load(&mut self, path: &Path, role: &Role) -> Result<(Vec<Arc<Job>>, Vec<String>), Refusal> {
+    fn load(&mut self, path: &Path, role: &Role) -> Result<Loaded, Refusal> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
             Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
@@ -298,12 +308,15 @@ impl Spool {
         };
         let file::Read { text, warning } = file::read(path, &trust)?;
         let source = Source(path.to_owned());
+        let mut left = Vec::new();
         let (jobs, diagnostics) = match role {
             Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
             Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
             Role::System => {
                 let (mut jobs, diagnostics) = self.of_crontab(&text, &source, jobs::Owner::Column);
-                jobs.retain(|job| !is_left_to(&self.periods, &job.recipe.command));
+                left.extend(
+                    jobs.extract_if(.., |job| is_left_to(&self.periods, &job.recipe.command)),
+                );
                 (jobs, diagnostics)
             }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
@@ -313,7 +326,11 @@ impl Spool {
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
         let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
-        Ok((jobs, problems))
+        let left = left.iter().map(|job| {
+            let line = job.origin.line;
+            format!("{shown}:{line}: left to the anacrontab, which runs the same directories")
+        });
+        Ok(Loaded { jobs, problems, left: left.collect() })
     }
 
     fn of_crontab(

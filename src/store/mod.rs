@@ -3,6 +3,7 @@
 //! One connection, used by one thread. Readers ask the `Store`; writers begin a `Change`, put into it all
 //! that has gathered, and commit once: that is the group commit, and what it returns from is durable.
 
+pub mod absences;
 pub mod column;
 pub mod error;
 pub mod queue;
@@ -33,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
+    include_str!("../../migrations/0004_absences.sql"),
 ];
 
 /// The database, open.

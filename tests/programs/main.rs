@@ -21,3 +21,4 @@ mod system;
 mod systemd;
 mod terminal;
 mod versions;
+mod why;
