@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::daemon::wait::{For, Token, Wait};
@@ -60,6 +61,8 @@ enum Listening {
     Yes,
     /// It is not: there was no descriptor left for who came, who would wake ratd at once and for ever.
     NotNow,
+    /// It is not: ratd stops.
+    NoMore,
 }
 
 /// How many connections there may be.
@@ -96,6 +99,8 @@ struct Connection {
     next_frame: Option<Vec<u8>>,
     /// Nobody waits for the reply to the frame that is being answered.
     silent: bool,
+    /// A frame has been replied to.
+    answered: bool,
     reply: Vec<u8>,
     sent: usize,
     watched: Option<For>,
@@ -106,6 +111,18 @@ impl Connection {
     fn held(&self) -> usize {
         let next = self.next_frame.as_ref().map_or(0, Vec::len);
         self.frames.length() + self.asked + next + self.reply.len()
+    }
+
+    /// Whether the client asked for something, or has just come to, and has not got its reply yet. One that waits for
+    /// a run may wait for days.
+    fn is_owed(&self) -> bool {
+        self.watched != Some(For::End) && (self.held() > 0 || !self.answered || self.has_sent())
+    }
+
+    /// Whether there is something to be read.
+    fn has_sent(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.stream.as_raw_fd(), &mut [0], flags).is_ok_and(|length| length > 0)
     }
 }
 
@@ -162,12 +179,25 @@ impl Connections {
             asked: 0,
             next_frame: None,
             silent: false,
+            answered: false,
             reply: Vec::new(),
             sent: 0,
             watched: None,
         };
         self.open.insert(client, connection);
         self.watch_for(client, Some(For::Reading), wait);
+    }
+
+    /// Takes nobody who connects from now on. At a socket that was handed over they wait for the next ratd.
+    pub fn stop_listening(&mut self, wait: &Wait) {
+        // One that is not watched cannot be removed.
+        let _ = wait.remove(self.listener.as_fd());
+        self.listening = Listening::NoMore;
+    }
+
+    /// Whether somebody still has a reply to come.
+    pub fn owe_replies(&self) -> bool {
+        self.open.values().any(Connection::is_owed)
     }
 
     /// Whether nobody can connect now; `listen_again` is to be called before long.
@@ -238,7 +268,7 @@ impl Connections {
     pub fn reply(&mut self, client: Client, reply: Vec<u8>, wait: &Wait) {
         let Some(connection) = self.open.get_mut(&client) else { return };
         let silent = std::mem::take(&mut connection.silent);
-        connection.asked = 0;
+        (connection.asked, connection.answered) = (0, true);
         let uid = connection.uid;
         if self.is_over_budget(uid) {
             return self.close(client);

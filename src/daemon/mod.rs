@@ -228,6 +228,7 @@ fn assemble(
         notify: Notify::from_environment(now.wall),
         crash,
         state: State::new(now.wall),
+        leaves: None,
         mode,
     })
 }

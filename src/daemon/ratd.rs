@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::errno::Errno;
@@ -55,6 +56,9 @@ const MAIL_PATIENCE: u32 = 300;
 /// Without descriptors for clients that wait to connect, they are tried again after this.
 const DEAF: TimeDelta = TimeDelta::seconds(1);
 
+/// So long a ratd that was told to stop still replies to those who asked before.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Everything that the loop holds.
 pub struct Ratd {
     pub mode: Mode,
@@ -79,6 +83,8 @@ pub struct Ratd {
     pub notify: Notify,
     pub crash: Crash,
     pub state: State,
+    /// It was told to stop, and replies until then at most, by the clock that nobody sets.
+    pub leaves: Option<Duration>,
 }
 
 /// Whether the loop goes on.
@@ -112,6 +118,10 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.has_left(&now) {
+                self.farewell();
+                return Ok(());
+            }
             if self.state.ready {
                 let (count, running) = (self.scheduler.count(), self.state.running.len());
                 self.notify.status(count, running, self.scheduler.next_wakeup());
@@ -133,12 +143,22 @@ impl Ratd {
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
         let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
-        let due = due.into_iter().flatten().min();
-        if !self.connections.is_deaf() {
-            return Ok(due);
-        }
-        let again = wait::now()?.wall + DEAF;
-        Ok(Some(due.map_or(again, |due| due.min(again))))
+        let deaf = if self.connections.is_deaf() { Some(wait::now()?.wall + DEAF) } else { None };
+        let gone = match self.leaves {
+            Some(until) => {
+                let now = wait::now()?;
+                let left = TimeDelta::from_std(until.saturating_sub(now.monotonic));
+                Some(now.wall + left.unwrap_or_default())
+            }
+            None => None,
+        };
+        Ok(due.into_iter().chain([deaf, gone]).flatten().min())
+    }
+
+    /// Whether a ratd that was told to stop can go.
+    fn has_left(&self, now: &Now) -> bool {
+        let is_time = |until| now.monotonic >= until || !self.connections.owe_replies();
+        self.leaves.is_some_and(is_time)
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
@@ -266,8 +286,11 @@ impl Ratd {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
-                    self.farewell();
-                    return Ok(Life::Ends);
+                    if self.leaves.is_some() {
+                        self.farewell();
+                        return Ok(Life::Ends);
+                    }
+                    self.leave(now);
                 }
                 Ok(Signal::SIGHUP) => {
                     self.notify.reloading(now);
@@ -283,8 +306,15 @@ impl Ratd {
         Ok(Life::GoesOn)
     }
 
-    fn farewell(&mut self) {
+    /// Takes no more clients, but does not go before those who are there have their replies: what a client asked for
+    /// may have been done, and it is to know.
+    fn leave(&mut self, now: &Now) {
         self.notify.stopping();
+        self.connections.stop_listening(&self.wait);
+        self.leaves = Some(now.monotonic + FAREWELL);
+    }
+
+    fn farewell(&mut self) {
         self.syslog.cron(Weight::Info, "CRON", "INFO", b"Shutting down");
         say::farewell(&self.mode, &self.state);
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use nix::sys::signal::Signal;
 use nix::unistd::User;
 use serde_json::{Value, json};
 
@@ -203,6 +204,23 @@ fn whoever_stops_in_the_middle_holds_nobody_up() {
         std::fs::read_dir(format!("/proc/{}/fd", ratd.pid)).unwrap().count() < 25
     });
     serves(&root);
+}
+
+/// A restart refuses nobody: whoever came while this ratd still took clients hears from it.
+#[test]
+fn whoever_came_before_ratd_was_told_to_stop_has_a_reply() {
+    let root = Root::new("stop");
+    let mut ratd = ratd(&root);
+    let mut late: Vec<_> = (0..20).map(|_| Raw::new(&root)).collect();
+    let _silent = Raw::new(&root);
+    // Clients are taken in the order they came in.
+    serves(&root);
+    ratd.signal(Signal::SIGTERM);
+    for raw in &mut late {
+        let reply = raw.call("org.varlink.service.GetInfo", &json!({}));
+        assert_eq!(reply["parameters"]["product"], "ratd");
+    }
+    assert!(ratd.await_end().success());
 }
 
 #[test]
