@@ -272,6 +272,7 @@ impl Ratd {
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: self.mode.dialect.manner.clone(),
             daemon: self.surroundings.variables.clone(),
+            programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
             codeset: self.surroundings.codeset.clone(),
             over: None,
         }

@@ -381,7 +381,9 @@ impl Session {
             daemon: &self.order.daemon,
             pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
         };
-        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
+        let Order { recipe, manner, programs, .. } = &self.order;
+        let environment = Environment::of(recipe, &owner.login, &owner.home, around)
+            .with_run_parts(recipe, manner, programs);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
     }

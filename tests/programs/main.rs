@@ -15,6 +15,7 @@ mod idle;
 mod protocol;
 mod queue;
 mod run;
+mod run_parts;
 mod single;
 mod spool;
 mod system;
