@@ -122,6 +122,7 @@ impl Bench {
                 nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 64 << 10,

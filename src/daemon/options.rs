@@ -147,6 +147,13 @@ impl Mode {
         self.asked.dialect
     }
 
+    /// Those that crontabs are read in.
+    pub fn dialects(&self) -> impl Iterator<Item = &'static Dialect> {
+        let others =
+            if self.asked.dialect.is_none() { &self.config.dialects.places[..] } else { &[] };
+        std::iter::once(self.dialect).chain(others.iter().map(|(_, dialect)| *dialect))
+    }
+
     /// As which cron a crontab in this place is read.
     pub fn dialect_of(&self, place: &Path) -> &'static Dialect {
         let of_config = || self.config.dialects.of(place, &self.paths.root);

@@ -250,6 +250,7 @@ impl Ratd {
     }
 
     fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+        let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
         Order {
             run,
             recipe,
@@ -261,8 +262,8 @@ impl Ratd {
                 patience: MAIL_PATIENCE,
             },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-            manner: self.mode.dialect.manner.clone(),
-            daemon: self.surroundings.variables.clone(),
+            manner: manner.clone(),
+            daemon: self.surroundings.variables(manner),
             codeset: self.surroundings.codeset.clone(),
             over: None,
         }

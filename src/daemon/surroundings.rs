@@ -12,27 +12,39 @@ use crate::sys::host::codeset;
 /// ratd's own environment, as far as jobs or their mail may have it.
 #[derive(Debug)]
 pub struct Surroundings {
-    pub variables: Vec<(Text, Text)>,
+    environment: Vec<(Text, Text)>,
+    /// The shell of its user, where its environment names none and a job may have it.
+    shell: Option<Text>,
     /// What its locale calls its characters.
     pub codeset: String,
 }
 
 impl Surroundings {
-    /// What this manner asks for.
-    pub fn of(manner: &Manner) -> Surroundings {
-        let is_asked =
-            manner.inherits != Inherits::Nothing || manner.addresses == Addresses::Daemon;
-        let mut variables = if is_asked { environment() } else { Vec::new() };
+    /// What is here, for jobs in these manners. The user is looked up only for one that asks for it.
+    pub fn of<'m>(mut manners: impl Iterator<Item = &'m Manner>) -> Surroundings {
+        let environment = environment();
         let has_shell =
-            variables.iter().any(|(name, value)| name.0 == b"SHELL" && !value.0.is_empty());
-        if manner.inherits == Inherits::Everything && !has_shell {
-            let user = User::from_uid(geteuid()).ok().flatten();
-            let shell = user.map(|user| Text(user.shell.into_os_string().into_vec()));
-            let shell = shell.filter(|shell| !shell.0.is_empty());
-            variables.extend(shell.map(|shell| (Text::from("SHELL"), shell)));
-        }
-        Surroundings { variables, codeset: codeset() }
+            environment.iter().any(|(name, value)| name.0 == b"SHELL" && !value.0.is_empty());
+        let is_asked = manners.any(|manner| manner.inherits == Inherits::Everything);
+        let shell = if is_asked && !has_shell { shell() } else { None };
+        Surroundings { environment, shell, codeset: codeset() }
     }
+
+    /// What this manner asks for.
+    pub fn variables(&self, manner: &Manner) -> Vec<(Text, Text)> {
+        if manner.inherits == Inherits::Nothing && manner.addresses != Addresses::Daemon {
+            return Vec::new();
+        }
+        let shell = self.shell.as_ref().filter(|_| manner.inherits == Inherits::Everything);
+        let shell = shell.map(|shell| (Text::from("SHELL"), shell.clone()));
+        self.environment.iter().cloned().chain(shell).collect()
+    }
+}
+
+fn shell() -> Option<Text> {
+    let user = User::from_uid(geteuid()).ok().flatten();
+    let shell = user.map(|user| Text(user.shell.into_os_string().into_vec()));
+    shell.filter(|shell| !shell.0.is_empty())
 }
 
 fn environment() -> Vec<(Text, Text)> {

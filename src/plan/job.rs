@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::Offsets;
+use crate::plan::manner::Manner;
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 
@@ -77,6 +78,10 @@ pub struct Recipe {
     pub quiet: bool,
     /// Who is told what became of it.
     pub mailing: Mailing,
+    /// How the cron whose crontab it is surrounds its jobs; `None` where the daemon's own manner counts. What goes to
+    /// a session is told that by its order.
+    #[serde(skip)]
+    pub manner: Option<&'static Manner>,
 }
 
 /// Who is told by mail what became of a run, and when.

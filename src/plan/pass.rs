@@ -138,6 +138,7 @@ mod tests {
             nice: 0,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         };
         let job = Arc::new(Job {
             id: JobId(name.to_owned()),

@@ -79,6 +79,7 @@ impl Submission {
             nice: self.queue.niceness(),
             quiet: false,
             mailing: Mailing { when: self.mail, on_failure_only: false, to: self.mail_to.clone() },
+            manner: None,
         }
     }
 }

@@ -140,6 +140,7 @@ mod tests {
             nice: 0,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         };
         let daemon =
             texts(&[("LANG", "de_DE.UTF-8"), ("LC_TIME", "C"), ("PATH", "/sbin"), ("X", "1")]);

@@ -169,6 +169,7 @@ mod tests {
                 nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 100,

@@ -224,7 +224,7 @@ pub fn of_crontab_again(
             },
         };
         let (written, is_misread) = (entry.options.is_written(), entry.options.is_misread);
-        let mut job = job_of_entry(entry, owner, kind, source, zone, machine, &mut names);
+        let mut job = job_of_entry(entry, owner, kind, source, zone, rules, &mut names);
         if let (true, Some(known)) = (is_misread, before.get(&job.id)) {
             diagnostics.push(stays_as_it_was(job.origin.line));
             job = Job { origin: job.origin, ..(**known).clone() };
@@ -276,11 +276,12 @@ fn job_of_entry(
     kind: Kind,
     source: &Source,
     zone: Arc<dyn Offsets>,
-    machine: &Machine,
+    rules: &Rules<'_>,
     names: &mut Names,
 ) -> Job {
+    let manner = &rules.dialect.manner;
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
-    let delay = machine.delay(&id.0, entry.random_delay);
+    let delay = rules.machine.delay(&id.0, entry.random_delay);
     Job {
         id,
         name,
@@ -304,6 +305,7 @@ fn job_of_entry(
                 on_failure_only: entry.flags.mail_on_failure_only,
                 ..Mailing::default()
             },
+            manner: Some(manner),
         },
         origin: Origin { source: source.clone(), line: entry.line },
     }
@@ -342,6 +344,7 @@ pub fn of_anacrontab(
                 nice: 0,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             origin: Origin { source: source.clone(), line: line.line },
         })

@@ -229,3 +229,22 @@ fn an_entry_has_a_zone_of_its_own() {
     assert!(problems(&root).contains("No/Where"), "{}", problems(&root));
     ratd.stop();
 }
+
+#[test]
+fn jobs_are_surrounded_as_the_cron_of_their_directory_does() {
+    let root = Root::new("config-manner");
+    root.write(FILE, "[dialects]\n/etc/cron.d = busybox\n");
+    let line = format!("@yearly {} echo \"$SURROUNDED\"", me());
+    root.write("etc/cron.d/theirs", format!("{line} theirs\n"));
+    root.write("etc/crontab", format!("{line} ours\n"));
+    let ratd = Start::system(&root).variable("SURROUNDED", "yes").ready();
+    let file = |name: &str| {
+        let jobs = root.json(&["list"])["jobs"].as_array().unwrap().clone();
+        let job = jobs.iter().find(|job| job["file"].as_str().unwrap().ends_with(name));
+        job.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    // busybox's crond hands on all that it has.
+    assert_eq!(ran(&root, &file("theirs")), "yes theirs\n");
+    assert_eq!(ran(&root, &file("crontab")), " ours\n");
+    ratd.stop();
+}

@@ -291,5 +291,6 @@ pub fn recipe() -> Recipe {
         nice: 0,
         quiet: false,
         mailing: Mailing::default(),
+        manner: None,
     }
 }

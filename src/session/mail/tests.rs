@@ -47,6 +47,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             nice: 0,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         },
         base: Vec::new(),
         manner: OWN,
