@@ -127,6 +127,7 @@ impl Bench {
             stamp: None,
             keep_output: 64 << 10,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },
             log: Text::from("/dev/null/no-log"),
             manner: OWN,

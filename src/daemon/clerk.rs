@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use nix::sys::inotify::{AddWatchFlags, Inotify};
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control;
@@ -242,6 +242,7 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::End { runs } => self.end(&runs),
             Command::Tell { client, run, outcome } => {
                 let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
                 self.answers.give(Answer::Reply { client, reply });
@@ -257,12 +258,28 @@ impl Clerk {
         }
     }
 
+    /// One that cannot be asked has ended, or has not begun yet and will not be waited for.
+    fn end(&self, runs: &[RunId]) {
+        for run in runs {
+            if let Err(error) = report::ask_to_end(&self.run_file(*run)) {
+                self.answers.give(Answer::Said { text: format!("cannot end run {run}: {error}") });
+            }
+        }
+    }
+
     fn identify(&self, client: Client, uid: Uid) {
         // Who is only not found now is not nobody: lists of who may not do something go by the name.
         let caller = match User::from_uid(uid) {
             Ok(user) => {
                 let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
                 Ok(Caller { uid, name, user })
+            }
+            // A container needs no users but its own, nor a file of names.
+            Err(_)
+                if let (Some(_), Some((_, name))) = (self.mode.container, &self.mode.file)
+                    && uid == geteuid() =>
+            {
+                Ok(Caller { uid, name: name.clone(), user: None })
             }
             Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
         };
@@ -353,8 +370,7 @@ impl Clerk {
                 | AddWatchFlags::IN_MOVE
                 | AddWatchFlags::IN_CREATE
                 | AddWatchFlags::IN_DELETE
-                | AddWatchFlags::IN_ATTRIB
-                | AddWatchFlags::IN_ONLYDIR;
+                | AddWatchFlags::IN_ATTRIB;
             // Asked again for one that is watched already, the kernel changes nothing; a directory that was
             // replaced gets its watch back.
             if let Err(error) = self.changes.add_watch(path, events)

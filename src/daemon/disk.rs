@@ -45,6 +45,8 @@ pub enum Command {
     Refused { run: Run, at: Timestamp, why: String },
     /// The session of this run is gone: take its report.
     Collect { run: RunId, now: Timestamp },
+    /// Ask the sessions of these runs to end their jobs.
+    End { runs: Vec<RunId> },
     /// Nobody can know any more what became of this run.
     Lost { run: Run, now: Timestamp, why: String },
     /// Look for reports of which nothing was heard.

@@ -23,6 +23,7 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::stopping::Stopping;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
@@ -85,6 +86,8 @@ pub struct Ratd {
     pub state: State,
     /// It was told to stop, and replies until then at most, by the clock that nobody sets.
     pub leaves: Option<Duration>,
+    /// In a container: it leaves when its jobs have ended.
+    pub stopping: Option<Stopping>,
 }
 
 /// Whether the loop goes on.
@@ -117,6 +120,9 @@ impl Ratd {
                     return Ok(());
                 }
             }
+            if self.leaves.is_none() && self.has_outlived_jobs(&now) {
+                self.leave(&now);
+            }
             if self.has_left(&now) {
                 self.farewell();
                 return Ok(());
@@ -132,7 +138,7 @@ impl Ratd {
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
         let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
         let deaf = if self.connections.is_deaf() { Some(wait::now()?.wall + DEAF) } else { None };
-        let gone = match self.leaves {
+        let gone = match self.leaves.or(self.stopping.and_then(|stopping| stopping.until)) {
             Some(until) => {
                 let now = wait::now()?;
                 let left = TimeDelta::from_std(until.saturating_sub(now.monotonic));
@@ -179,6 +185,8 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
+                // What is due now is nobody's any more; at-jobs stay queued.
+                Action::Start { .. } | Action::Claim { .. } if self.stopping.is_some() => {}
                 Action::Start { run, recipe, once } => {
                     started = true;
                     self.start(now.wall, run, recipe, once);
@@ -199,14 +207,14 @@ impl Ratd {
                         say::instant(since, &*job.zone)
                     );
                     self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "miss", job = job.name, times, "{text}");
                 }
                 Action::Skipped { job, due } => {
                     self.state.runs_missed += 1;
                     let due = say::instant(due, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "skip", job = job.name, "{text}");
                 }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
@@ -222,7 +230,7 @@ impl Ratd {
     /// Orders a run; of a period job the one of its period.
     pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
-        tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
+        say::started(&run, &recipe);
         let stamp = once.map(|once| {
             let file = stamp::directory(&self.mode.paths).join(&run.name);
             Stamp { file: Text(file.into_os_string().into_vec()), once }
@@ -249,14 +257,17 @@ impl Ratd {
         }
     }
 
-    fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+    fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
+        let is_contained = self.mode.container.is_some();
         let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
+        recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
         Order {
             run,
             recipe,
             stamp: None,
             keep_output: KEEP_OUTPUT,
-            echo: self.mode.file.is_some(),
+            echo: self.mode.file.is_some() && !is_contained,
+            as_ratd: is_contained,
             mailer: Mailer {
                 program: self.mode.config.sendmail.as_deref().map(Text::from),
                 patience: MAIL_PATIENCE,
@@ -277,12 +288,15 @@ impl Ratd {
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
                     if self.leaves.is_some() {
                         self.farewell();
                         return Ok(Life::Ends);
                     }
-                    self.leave(now);
+                    match self.mode.container {
+                        Some(container) => self.stop_in_container(now, container, signal),
+                        None => self.leave(now),
+                    }
                 }
                 Ok(Signal::SIGHUP) => {
                     self.notify.reloading(now);
@@ -414,6 +428,7 @@ impl Ratd {
         say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
         say::complain(&mut self.syslog, who, &problems);
         self.state.problems.insert(source.clone(), problems);
+        self.state.loaded = true;
         self.decide(now, Event::Loaded { source, jobs });
     }
 
@@ -464,6 +479,13 @@ impl Ratd {
     }
 
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
+        if let (Some(_), Some((file, _)), false) =
+            (self.mode.container, &self.mode.file, self.state.loaded)
+        {
+            // Whoever started the container is to see it fail, not to find it idle.
+            let why = format!("{} is no crontab that can be run", file.display());
+            return Err(io::Error::other(why));
+        }
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
         let about_boot = match after_boot {
@@ -573,6 +595,9 @@ impl Ratd {
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
+            }
+            control::Route::Run(_) if self.stopping.is_some() => {
+                Some(desk::unavailable("ratd is stopping"))
             }
             control::Route::Run(job) => self.run_by_hand(now, client, &job),
             control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),

@@ -15,19 +15,24 @@ pub struct Surroundings {
     environment: Vec<(Text, Text)>,
     /// The shell of its user, where its environment names none and a job may have it.
     shell: Option<Text>,
+    /// The directory it was started in, if that is where jobs begin.
+    pub directory: Option<Text>,
     /// What its locale calls its characters.
     pub codeset: String,
 }
 
 impl Surroundings {
     /// What is here, for jobs in these manners. The user is looked up only for one that asks for it.
-    pub fn of<'m>(mut manners: impl Iterator<Item = &'m Manner>) -> Surroundings {
+    pub fn of<'m>(manners: impl Iterator<Item = &'m Manner>) -> Surroundings {
         let environment = environment();
         let has_shell =
             environment.iter().any(|(name, value)| name.0 == b"SHELL" && !value.0.is_empty());
-        let is_asked = manners.any(|manner| manner.inherits == Inherits::Everything);
-        let shell = if is_asked && !has_shell { shell() } else { None };
-        Surroundings { environment, shell, codeset: codeset() }
+        let manners: Vec<&Manner> = manners.collect();
+        let is_asked = |inherits| manners.iter().any(|manner| manner.inherits == inherits);
+        let shell = if is_asked(Inherits::Everything) && !has_shell { shell() } else { None };
+        let directory = std::env::current_dir().ok().filter(|_| is_asked(Inherits::Unchanged));
+        let directory = directory.map(|path| Text(path.into_os_string().into_vec()));
+        Surroundings { environment, shell, directory, codeset: codeset() }
     }
 
     /// What this manner asks for.

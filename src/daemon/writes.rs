@@ -166,7 +166,8 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Look { .. }
         | Command::CheckZones
         | Command::CollectAll { .. }
-        | Command::Settle { .. } => false,
+        | Command::Settle { .. }
+        | Command::End { .. } => false,
     }
 }
 
@@ -188,6 +189,7 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
-        | Command::Stamp { .. } => None,
+        | Command::Stamp { .. }
+        | Command::End { .. } => None,
     }
 }

@@ -16,6 +16,8 @@ pub struct Environment {
     variables: Vec<(Text, Text)>,
     /// What the crontab says to the daemon alone.
     kept: Vec<(Text, Text)>,
+    /// The daemon's own `SHELL` is there for jobs to see, and runs none of them.
+    shell_is_seen_only: bool,
 }
 
 /// What there is besides the recipe.
@@ -56,6 +58,10 @@ impl Environment {
         pam.iter().for_each(|(name, value)| self.set(name, value));
         let inherited = daemon.iter().filter(|(name, _)| manner.inherits.includes(&name.0));
         inherited.for_each(|(name, value)| self.set(name, value));
+        if manner.inherits == Inherits::Unchanged {
+            self.shell_is_seen_only = true;
+            return;
+        }
         self.set(&Text::from("HOME"), home);
         self.set(&Text::from("LOGNAME"), &Text::from(login));
         if manner.sets_user {
@@ -72,13 +78,22 @@ impl Environment {
     fn assign(&mut self, recipe: &Recipe, manner: &Manner) {
         for (name, value) in recipe.environment.iter() {
             match name.0.as_slice() {
-                b"LOGNAME" => {}
+                b"LOGNAME" if manner.inherits != Inherits::Unchanged => {}
                 b"USER" if manner.sets_user => {}
-                b"SHELL" => self.set(name, value),
+                b"SHELL" => {
+                    self.shell_is_seen_only = false;
+                    self.set(name, value);
+                }
                 _ if manner.keeps_assignments => self.kept.push((name.clone(), value.clone())),
                 _ => self.set(name, value),
             }
         }
+    }
+
+    /// What runs the command.
+    pub fn shell(&self) -> Text {
+        let named = if self.shell_is_seen_only { None } else { self.get("SHELL") };
+        named.cloned().unwrap_or_else(|| Text::from(SHELL))
     }
 
     /// The value of that name; an empty one is as good as none.
@@ -215,6 +230,32 @@ mod tests {
         let expected = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1 HOME=/home/alice LOGNAME=alice \
                         USER=alice SHELL=/bin/ash";
         check_in(&manner, &[], Kind::Entry, &shell, expected);
+    }
+
+    #[test]
+    fn in_a_container_the_environment_is_the_containers() {
+        let inherits = Inherits::Unchanged;
+        let manner = Manner { inherits, sets_user: false, path: None, ..OWN };
+        let check = |assignments: &[(&str, &str)], expected: &str| {
+            check_in(&manner, &[], Kind::Entry, assignments, expected);
+        };
+        let daemons = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1";
+        check(&[], daemons);
+        check(
+            &[("X", "2"), ("USER", "bob"), ("LOGNAME", "bob")],
+            &format!("{} USER=bob LOGNAME=bob", daemons.replace("X=1", "X=2")),
+        );
+    }
+
+    #[test]
+    fn in_a_container_only_a_shell_that_the_crontab_names_runs_a_command() {
+        let mut environment = Environment::default();
+        let daemon = [(Text::from("SHELL"), Text::from("/bin/zsh"))];
+        let manner = Manner { inherits: Inherits::Unchanged, sets_user: false, path: None, ..OWN };
+        let around = Around { manner: &manner, daemon: &daemon, pam: &[] };
+        environment.set_five(around, "anna", &Text::from("/"));
+        assert_eq!(environment.shell(), Text::from("/bin/sh"));
+        assert_eq!(environment.get("SHELL"), Some(&Text::from("/bin/zsh")));
     }
 
     #[test]

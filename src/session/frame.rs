@@ -174,6 +174,7 @@ mod tests {
             stamp: None,
             keep_output: 100,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: None, patience: 60 },
             log: Text::from("/dev/null/no-log"),
             manner: OWN,

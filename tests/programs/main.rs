@@ -8,6 +8,7 @@ mod bench;
 mod catch_up;
 mod clock;
 mod config;
+mod container;
 mod crash;
 mod crontab;
 mod dialect;
