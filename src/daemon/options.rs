@@ -181,9 +181,8 @@ impl Mode {
 
     /// Those that crontabs are read in.
     pub fn dialects(&self) -> impl Iterator<Item = &'static Dialect> {
-        let others =
-            if self.asked.dialect.is_none() { &self.config.dialects.places[..] } else { &[] };
-        std::iter::once(self.dialect).chain(others.iter().map(|(_, dialect)| *dialect))
+        let others = self.config.dialects.places.values().copied();
+        std::iter::once(self.dialect).chain(others.filter(|_| self.asked.dialect.is_none()))
     }
 
     /// As which cron a crontab in this place is read.
