@@ -76,7 +76,7 @@ fn only_errors_fail() {
     check(&[], "0 9 * * * /bin/true\nA=b\n", &["warning W015"], 0);
     check(&[], "30 2 * * * /bin/true\n", &["note W033"], 0);
     check(&[], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &["error E010"], 1);
-    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["warning W016", "error E010"], 1);
+    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["error E022"], 1);
     // No other cron knows options.
     check(&["--dialect", "cronie"], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &[], 0);
     check(&["--system"], "0 9 * * * root /bin/true\n", &[], 0);

@@ -260,7 +260,7 @@ fn assemble(
         runs,
         syslog: Syslog::new(&log, manner.daemon.clone()),
         job_log: Syslog::new(&log, manner.job.clone()),
-        surroundings: Surroundings::of(manner),
+        surroundings: Surroundings::of(mode.dialects().map(|dialect| &dialect.manner)),
         loudness: parts.loudness,
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),

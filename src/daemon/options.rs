@@ -179,6 +179,12 @@ impl Mode {
         self.asked.dialect
     }
 
+    /// Those that crontabs are read in.
+    pub fn dialects(&self) -> impl Iterator<Item = &'static Dialect> {
+        let others = self.config.dialects.places.values().copied();
+        std::iter::once(self.dialect).chain(others.filter(|_| self.asked.dialect.is_none()))
+    }
+
     /// As which cron a crontab in this place is read.
     pub fn dialect_of(&self, place: &Path) -> &'static Dialect {
         let of_config = || self.config.dialects.of(place, &self.paths.root);

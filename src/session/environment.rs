@@ -233,6 +233,7 @@ mod tests {
             knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         }
     }
 

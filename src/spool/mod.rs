@@ -11,7 +11,7 @@ pub mod settings;
 pub mod versions;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::plan::job::{Job, Source};
 use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
-use crate::spool::jobs::{Machine, Rules, Zones};
+use crate::spool::jobs::{Good, Machine, Rules, Zones};
 use crate::spool::settings::{Found, Settings};
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
@@ -100,6 +100,8 @@ pub struct Spool {
     settings: Settings,
     /// What the anacrontab runs.
     periods: Vec<Text>,
+    /// What was last good of the jobs of each file that say something of themselves.
+    good: HashMap<PathBuf, Good>,
     /// Names that are passed over.
     skipped: BTreeSet<PathBuf>,
     /// Users that files with a user column name, and nobody knows.
@@ -145,6 +147,7 @@ impl Spool {
             dialect,
             settings,
             periods: Vec::new(),
+            good: HashMap::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
         }
@@ -213,6 +216,7 @@ impl Spool {
         for path in gone {
             self.files.remove(&path);
             self.awaited.remove(&path);
+            self.good.remove(&path);
             self.look_again_at_namesakes(&path, &mut changes);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
         }
@@ -409,7 +413,8 @@ impl Spool {
     ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
         let dialect = self.dialect_of(&source.0);
         let rules = Rules { dialect, machine: &self.machine, config: &self.settings.config };
-        let read = jobs::of_crontab(text, source, owner, &rules, &mut self.zones);
+        let good = self.good.entry(source.0.clone()).or_default();
+        let read = jobs::of_crontab_again(text, source, owner, &rules, (&mut self.zones, good));
         let (jobs, mut diagnostics) = read;
         if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);

@@ -440,7 +440,8 @@ impl Answers<'_> {
         while let Some(last) = spans.last().copied().filter(|last| last.ends < *ours) {
             spans.push(self.zone.span_at(last.ends));
         }
-        let skips = |pair: &[rat::plan::civil::Span]| (pair[0].offset - pair[1].offset).abs() > 80_000;
+        let skips =
+            |pair: &[rat::plan::civil::Span]| (pair[0].offset - pair[1].offset).abs() > 80_000;
         (theirs - ours).abs() == 86_400 && spans.windows(2).any(skips)
     }
 
