@@ -98,6 +98,7 @@ impl Clerk {
     ) -> Clerk {
         let spool = match &mode.file {
             Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+            None if mode.own => Spool::of_user(&mode.paths, mode.dialect),
             None => Spool::of_system(&mode.paths, mode.dialect),
         };
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());

@@ -21,4 +21,5 @@ mod spool;
 mod system;
 mod systemd;
 mod terminal;
+mod user;
 mod versions;
