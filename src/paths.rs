@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Where the system's sendmail is; the second is where it was.
 pub const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
+/// What the administrator has to say of all of rat.
+pub const RAT_CONF: &str = "/etc/rat/rat.conf";
+
 /// Where a ratd in a container may have its directory, the best place first: the root file system may be for reading
 /// only, and its user anybody. The last two belong to everybody, so that the name says whose it is.
 pub fn rooms(uid: u32) -> Vec<PathBuf> {

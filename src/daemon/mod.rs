@@ -57,6 +57,8 @@ use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
 use crate::session::environment::SHELL;
 use crate::session::{report, server};
+use crate::spool::Spool;
+use crate::spool::settings::Settings;
 use crate::store::Store;
 use crate::sys::socket;
 use crate::zone::Zone;
@@ -83,7 +85,7 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(format!("cannot become a daemon: {error}")),
     };
     let is_contained = mode.container.is_some();
-    match live(mode, Parts { starter, loudness }) {
+    match live(mode, Parts { starter, loudness, settings: Settings::none() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) if is_contained => {
             tracing::error!(event = "failed", "{why}");
@@ -114,7 +116,7 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 }
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
-fn live(mode: Mode, parts: Parts) -> Result<(), String> {
+fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
     // Before anything is opened here: no descriptor but the one that was handed over can have its number.
     let handed = listener_at(&mode.paths.socket());
     let is_handed = handed.is_some();
@@ -122,6 +124,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     // Jobs at the wrong hours are worse than none.
     Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
     let crash = Crash::from_environment();
+    let settings = settings_of(&mut mode);
     for directory in mode.paths.pid_file.parent().into_iter().chain([mode.paths.run.as_path()]) {
         make_directory(directory, bits_for_everybody(&mode))
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
@@ -146,6 +149,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
     let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
+    let parts = Parts { settings, ..parts };
     let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
@@ -154,6 +158,16 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     }
     let _ = std::fs::remove_file(&mode.paths.pid_file);
     ended.map_err(|error| format!("cannot go on: {error}"))
+}
+
+/// What rat.conf says, which is about the system's crontabs and at-jobs.
+fn settings_of(mode: &mut Mode) -> Settings {
+    if !mode.is_system() {
+        return Settings::none();
+    }
+    let settings = Settings::begin(&mode.paths);
+    mode.configure(&settings.config);
+    settings
 }
 
 /// A user's own ratd is nobody else's business.
@@ -206,6 +220,7 @@ fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> 
 struct Parts {
     starter: Starter,
     loudness: Loudness,
+    settings: Settings,
 }
 
 fn assemble(
@@ -225,8 +240,9 @@ fn assemble(
     let first = first_run(now.wall, store.as_ref().ok(), &mode);
     let work = {
         let (mode, changes) = (mode.clone(), changes.clone());
+        let spool = spool_of(&mode, parts.settings);
         move |commands, answers| {
-            Clerk::new(mode, store, changes, first, crash, answers).serve(&commands)
+            Clerk::new(mode, store, spool, changes, first, crash, answers).serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
@@ -252,6 +268,15 @@ fn assemble(
         stopping: None,
         mode,
     })
+}
+
+/// Where this ratd finds its crontabs.
+fn spool_of(mode: &Mode, settings: Settings) -> Spool {
+    match &mode.file {
+        Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+        None if mode.own => Spool::of_user(&mode.paths, mode.dialect),
+        None => Spool::of_system(&mode.paths, mode.asked_dialect(), settings),
+    }
 }
 
 /// The first id for a run of this ratd: the microsecond it started in, or past all that were ever given.

@@ -405,6 +405,12 @@ impl Dialect {
         found.ok_or_else(|| names.to_owned())
     }
 
+    /// The same, where rat's own has a name too: `rat`.
+    pub fn named_or_own(name: &str) -> Result<&'static Dialect, String> {
+        let found = OTHERS.into_iter().chain([&RAT]).find(|dialect| dialect.name == name);
+        found.ok_or_else(|| "the dialects are rat, debian, cronie and busybox".to_owned())
+    }
+
     /// Whether this is rat's own, or rat's own in a container.
     pub fn is_rat(&self) -> bool {
         matches!(self.fields, Fields::Rat | Fields::Quartz)

@@ -7,6 +7,7 @@ mod at;
 mod bench;
 mod catch_up;
 mod clock;
+mod config;
 mod container;
 mod crash;
 mod crontab;
