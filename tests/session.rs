@@ -120,6 +120,7 @@ impl Bench {
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
             },

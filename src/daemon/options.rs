@@ -140,18 +140,28 @@ impl Options {
                 );
             }
         };
-        let usual = if container.is_some() { &CONTAINER } else { &RAT };
+        let usual = container.as_ref().map(|_| &CONTAINER);
+        let dialect = self.dialect.or(usual);
         Ok(Mode {
             paths,
             foreground: self.foreground || file.is_some(),
             file,
             own: self.user,
+            dialect: dialect.unwrap_or(&RAT),
             container,
-            dialect: self.dialect.unwrap_or(usual),
             at: at_jobs(&self.at_jobs()),
-            asked: Asked { dialect: self.dialect, at: self.at_jobs() },
+            asked: Asked { dialect, at: self.at_jobs() },
             config: Config::default(),
         })
+    }
+
+    fn at_jobs(&self) -> config::AtJobs {
+        config::AtJobs {
+            parallel: self.at_parallel,
+            deadline: self.at_deadline,
+            batch_load: self.batch_load,
+            batch_interval: self.batch_interval,
+        }
     }
 
     /// Process 1 is what its container, or its machine, lives by.
@@ -161,15 +171,6 @@ impl Options {
             (true, wait) => Ok(Some(Container { wait })),
             (false, None) => Ok(None),
             (false, Some(_)) => Err("--wait is for --container: elsewhere jobs go on".to_owned()),
-        }
-    }
-
-    fn at_jobs(&self) -> config::AtJobs {
-        config::AtJobs {
-            parallel: self.at_parallel,
-            deadline: self.at_deadline,
-            batch_load: self.batch_load,
-            batch_interval: self.batch_interval,
         }
     }
 }

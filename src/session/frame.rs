@@ -167,6 +167,7 @@ mod tests {
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
             },

@@ -167,7 +167,7 @@ impl Session {
                 let recipe = &self.order.recipe;
                 let environment = {
                     let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
-                    let around = Around { manner, daemon, pam: &[] };
+                    let around = Around { manner, daemon, pam: &[], run: &self.order.run };
                     Environment::of(recipe, &owner.login, &owner.home, around)
                 };
                 if let Some(mail) = self.write_mail(&over, &owner, &environment) {
@@ -391,6 +391,7 @@ impl Session {
             manner: &self.order.manner,
             daemon: &self.order.daemon,
             pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+            run: &self.order.run,
         };
         let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
         self.admitted = Some((owner.clone(), environment.clone()));

@@ -375,8 +375,7 @@ impl Spool {
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
         let is_wrong = |said: &Diagnostic| said.severity == Severity::Error;
-        let may_stay = self.dialect.is_some_and(|dialect| dialect.error == Loss::Change);
-        let stays = may_stay && diagnostics.iter().any(is_wrong);
+        let stays = self.dialect_of(path).error == Loss::Change && diagnostics.iter().any(is_wrong);
         let shown = path.display().to_string();
         // What works as written is no problem.
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);

@@ -14,6 +14,8 @@ mod crontab;
 mod dialect;
 mod disk;
 mod idle;
+mod mains;
+mod missed;
 mod protocol;
 mod queue;
 mod run;
