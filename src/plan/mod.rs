@@ -9,6 +9,7 @@ pub mod job;
 pub mod manner;
 pub mod missed;
 pub mod pass;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

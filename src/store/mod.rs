@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
     include_str!("../../migrations/0004_missed.sql"),
+    include_str!("../../migrations/0005_attempt.sql"),
 ];
 
 /// The database, open.

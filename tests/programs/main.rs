@@ -18,6 +18,7 @@ mod mains;
 mod missed;
 mod protocol;
 mod queue;
+mod retry;
 mod run;
 mod single;
 mod spool;
