@@ -125,6 +125,13 @@ impl Spool {
         Spool::new(places, paths, dialect, settings)
     }
 
+    /// The places of users' crontabs alone: a user's own ratd has one.
+    pub fn of_user(paths: &Paths, dialect: &'static Dialect) -> Spool {
+        let place = |path| Place { path, is_directory: true, role: Role::User };
+        let places = users(paths).into_iter().map(place).collect();
+        Spool::new(places, paths, Some(dialect), Settings::none())
+    }
+
     /// One file, all of whose jobs run as `owner`.
     pub fn of_file(path: &Path, owner: &str, paths: &Paths, dialect: &'static Dialect) -> Spool {
         let role = Role::Single { owner: owner.to_owned() };
@@ -475,9 +482,17 @@ fn is_unknown(name: &str) -> bool {
     matches!(User::from_name(name), Ok(None))
 }
 
+/// Where users' crontabs are.
+fn users(paths: &Paths) -> Vec<PathBuf> {
+    match &paths.crontabs {
+        Some(own) => vec![own.clone()],
+        None => USERS.iter().map(|path| paths.under_root(path)).collect(),
+    }
+}
+
 /// The user whose crontab a file is; `None` for the system's.
 pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
     let parent = path.parent()?;
-    let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
+    let is_users = users(paths).iter().any(|place| place == parent);
     path.file_name()?.to_str().filter(|_| is_users)
 }
