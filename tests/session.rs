@@ -124,6 +124,7 @@ impl Bench {
                 knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 64 << 10,
@@ -133,6 +134,7 @@ impl Bench {
             log: Text::from("/dev/null/no-log"),
             manner: OWN,
             daemon: Vec::new(),
+            programs: Text::default(),
             codeset: "UTF-8".to_owned(),
             over: None,
         }

@@ -171,6 +171,7 @@ mod tests {
                 knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 100,
@@ -180,6 +181,7 @@ mod tests {
             log: Text::from("/dev/null/no-log"),
             manner: OWN,
             daemon: Vec::new(),
+            programs: Text::default(),
             codeset: "UTF-8".to_owned(),
             over: None,
         }

@@ -11,7 +11,7 @@ pub mod settings;
 pub mod versions;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::plan::job::{Job, Source};
 use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
-use crate::spool::jobs::{Machine, Rules, Zones};
+use crate::spool::jobs::{Good, Machine, Rules, Zones};
 use crate::spool::settings::{Found, Settings};
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
@@ -59,8 +59,8 @@ struct Place {
 /// What became of a file since the last look.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// It was read.
-    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    /// It was read. What it leaves to others is no problem, and not among its jobs.
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// It could not be read; what it last held still counts.
     Kept { source: Source, problems: Vec<String> },
     /// By its name it is no crontab.
@@ -71,8 +71,14 @@ pub enum Change {
     Configured { source: Source, problems: Vec<String>, counts: bool },
 }
 
-/// What a file holds, unless that is so wrong that what it held before still counts; and what is to be told.
-type Read = (Option<Vec<Arc<Job>>>, Vec<String>);
+/// What a file was read as.
+#[derive(Debug)]
+struct Loaded {
+    /// `None`: it is so wrong that what it held before still counts.
+    jobs: Option<Vec<Arc<Job>>>,
+    problems: Vec<String>,
+    left: Vec<String>,
+}
 
 /// What is in a place.
 #[derive(Debug, Default)]
@@ -94,6 +100,8 @@ pub struct Spool {
     settings: Settings,
     /// What the anacrontab runs.
     periods: Vec<Text>,
+    /// What was last good of the jobs of each file that say something of themselves.
+    good: HashMap<PathBuf, Good>,
     /// Names that are passed over.
     skipped: BTreeSet<PathBuf>,
     /// Users that files with a user column name, and nobody knows.
@@ -115,6 +123,13 @@ impl Spool {
         places.extend(USERS.map(|path| directory(path, Role::User)));
         places.push(file("etc/anacrontab", Role::Period));
         Spool::new(places, paths, dialect, settings)
+    }
+
+    /// The places of users' crontabs alone: a user's own ratd has one.
+    pub fn of_user(paths: &Paths, dialect: &'static Dialect) -> Spool {
+        let place = |path| Place { path, is_directory: true, role: Role::User };
+        let places = users(paths).into_iter().map(place).collect();
+        Spool::new(places, paths, Some(dialect), Settings::none())
     }
 
     /// One file, all of whose jobs run as `owner`.
@@ -139,6 +154,7 @@ impl Spool {
             dialect,
             settings,
             periods: Vec::new(),
+            good: HashMap::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
         }
@@ -207,6 +223,7 @@ impl Spool {
         for path in gone {
             self.files.remove(&path);
             self.awaited.remove(&path);
+            self.good.remove(&path);
             self.look_again_at_namesakes(&path, &mut changes);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
         }
@@ -328,8 +345,12 @@ impl Spool {
         let was_known = self.files.insert(path.to_owned(), identity).is_some();
         let source = Source(path.to_owned());
         match self.load(path, role) {
-            Ok((Some(jobs), problems)) => changes.push(Change::Loaded { source, jobs, problems }),
-            Ok((None, problems)) => changes.push(Change::Kept { source, problems }),
+            Ok(Loaded { jobs: Some(jobs), problems, left }) => {
+                changes.push(Change::Loaded { source, jobs, problems, left });
+            }
+            Ok(Loaded { jobs: None, problems, .. }) => {
+                changes.push(Change::Kept { source, problems });
+            }
             Err(Refusal::Untrusted(why)) => {
                 if path.is_symlink() {
                     // What is wrong with the way to a file does not show in the file.
@@ -349,7 +370,7 @@ impl Spool {
     }
 
     /// What a file holds, and what is to be told of it.
-    fn load(&mut self, path: &Path, role: &Role) -> Result<Read, Refusal> {
+    fn load(&mut self, path: &Path, role: &Role) -> Result<Loaded, Refusal> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
             Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
@@ -358,6 +379,7 @@ impl Spool {
         };
         let file::Read { text, warning } = file::read(path, &trust)?;
         let source = Source(path.to_owned());
+        let mut left = Vec::new();
         let (jobs, diagnostics) = match role {
             Role::Period => {
                 let dialect = self.dialect_of(path);
@@ -368,7 +390,9 @@ impl Spool {
             Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
             Role::System => {
                 let (mut jobs, diagnostics) = self.of_crontab(&text, &source, jobs::Owner::Column);
-                jobs.retain(|job| !is_left_to(&self.periods, &job.recipe.command));
+                left.extend(
+                    jobs.extract_if(.., |job| is_left_to(&self.periods, &job.recipe.command)),
+                );
                 (jobs, diagnostics)
             }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
@@ -380,7 +404,12 @@ impl Spool {
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
         let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
-        Ok((if stays { None } else { Some(jobs) }, problems))
+        let left = left.iter().map(|job| {
+            let line = job.origin.line;
+            format!("{shown}:{line}: left to the anacrontab, which runs the same directories")
+        });
+        let jobs = if stays { None } else { Some(jobs) };
+        Ok(Loaded { jobs, problems, left: left.collect() })
     }
 
     fn of_crontab(
@@ -391,7 +420,8 @@ impl Spool {
     ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
         let dialect = self.dialect_of(&source.0);
         let rules = Rules { dialect, machine: &self.machine, config: &self.settings.config };
-        let read = jobs::of_crontab(text, source, owner, &rules, &mut self.zones);
+        let good = self.good.entry(source.0.clone()).or_default();
+        let read = jobs::of_crontab_again(text, source, owner, &rules, (&mut self.zones, good));
         let (jobs, mut diagnostics) = read;
         if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);
@@ -452,9 +482,17 @@ fn is_unknown(name: &str) -> bool {
     matches!(User::from_name(name), Ok(None))
 }
 
+/// Where users' crontabs are.
+fn users(paths: &Paths) -> Vec<PathBuf> {
+    match &paths.crontabs {
+        Some(own) => vec![own.clone()],
+        None => USERS.iter().map(|path| paths.under_root(path)).collect(),
+    }
+}
+
 /// The user whose crontab a file is; `None` for the system's.
 pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
     let parent = path.parent()?;
-    let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
+    let is_users = users(paths).iter().any(|place| place == parent);
     path.file_name()?.to_str().filter(|_| is_users)
 }
