@@ -5,21 +5,23 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::{DateTime, TimeDelta, TimeZone};
+use chrono::{DateTime, TimeDelta};
 use clap::{ArgAction, CommandFactory, Parser};
 
+use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
+use crate::client::classic;
 use crate::client::clock::now;
 use crate::client::output::{complain, print};
-use crate::client::queue::{self, Atq, Atrm, CLASSIC};
+use crate::client::queue::{self, Atq, Atrm};
 use crate::client::surroundings;
 use crate::plan::civil::Timestamp;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::SubmitJob;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::duration;
-use crate::syntax::timespec::{iso, parse, parse_touch, resolve};
+use crate::syntax::timespec::{PAST, iso, parse, parse_touch, resolve};
 use crate::zone::Zone;
 
 /// Runs commands once, at a later time.
@@ -174,14 +176,14 @@ fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
 
 /// Hands the job to ratd. It is on disk when its number is printed.
 fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wrong> {
-    let nothing = |message: String| Wrong::Ours(format!("{message}\nnothing was queued"));
+    allowed::complain_of_lists(at.root.as_deref());
     let mut connection =
-        Connection::open(at.root.as_deref()).map_err(|no_daemon| nothing(no_daemon.to_string()))?;
-    let shown = zone.from_utc_datetime(&due.naive_utc()).format(CLASSIC).to_string();
+        Connection::open(at.root.as_deref()).map_err(|no_daemon| no_daemon.to_string())?;
+    let shown = classic::text(due, zone);
     if at.verbose {
         complain(&format!("{shown}\n"));
     }
-    let job = surroundings::capture(at, due, &shown).map_err(nothing)?;
+    let job = surroundings::capture(at, due, &shown)?;
     match connection.call(&SubmitJob { job }) {
         Ok(submitted) => {
             complain(&format!("job {} at {shown}", submitted.number));
@@ -190,7 +192,7 @@ fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wro
         Err(error @ CallError::Fault(Fault::NotPermitted { .. })) => {
             Err(Wrong::Classic(queue::said(&error, program)))
         }
-        Err(error @ CallError::Fault(_)) => Err(nothing(error.to_string())),
+        Err(error @ CallError::Fault(_)) => Err(error.to_string().into()),
         Err(error @ CallError::Broken(_)) => Err(Wrong::Ours(format!(
             "{error}\nit is not known whether the job was queued; look with rat-atq"
         ))),
@@ -198,14 +200,21 @@ fn submit(at: &At, due: Timestamp, zone: &Zone, program: &str) -> Result<(), Wro
 }
 
 /// Why no job is queued.
-enum Wrong {
+pub enum Wrong {
     /// A line of at's own, which names no program.
     Classic(String),
     /// What rat says.
     Ours(String),
 }
 
-/// When the command line wants the job, by one reading of the clock; or why it cannot be had.
+impl From<String> for Wrong {
+    fn from(message: String) -> Wrong {
+        Wrong::Ours(format!("{message}\nnothing was queued"))
+    }
+}
+
+/// When the command line wants the job, by one reading of the clock; or why it cannot be had. What at says of such a
+/// time comes last, for scripts that look for it.
 fn due(at: &At, zone: &Zone) -> Result<Timestamp, Wrong> {
     let present = match at.now {
         Some(seconds) => DateTime::from_timestamp(seconds, 0)
@@ -225,9 +234,12 @@ fn due(at: &At, zone: &Zone) -> Result<Timestamp, Wrong> {
                 words if words.is_empty() && at.batch => "now".to_owned(),
                 words => words,
             };
-            parse(&words)
-                .and_then(|timespec| resolve(&timespec, present, zone))
-                .map_err(|wrong| Wrong::Ours(told(&words, &wrong)))
+            let told = |wrong, classic| Wrong::Ours(told(&words, &wrong) + classic);
+            let timespec = parse(&words).map_err(|wrong| told(wrong, "\nGarbled time"))?;
+            resolve(&timespec, present, zone).map_err(|wrong| match wrong.code {
+                PAST => told(wrong, "\nrefusing to create job destined in the past"),
+                _ => told(wrong, ""),
+            })
         }
     }
 }

@@ -1,23 +1,22 @@
 //! Talking to ratd: which one, and a call at a time.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
+use serde::de::DeserializeOwned;
 
 use crate::paths::{Paths, rooms};
 use crate::protocol::fault::Fault;
-use crate::protocol::reply;
+use crate::protocol::reply::{self, Reply};
 use crate::protocol::request::{self, Method};
-use crate::protocol::wire::Frames;
 use crate::sys::socket::{connect, peer};
 
 /// A connection to a ratd.
 #[derive(Debug)]
 pub struct Connection {
-    stream: UnixStream,
-    frames: Frames,
+    stream: BufReader<UnixStream>,
 }
 
 /// No ratd answers.
@@ -85,7 +84,7 @@ impl Connection {
         let others = std::iter::once_with(|| (system.socket(), connect(&system.socket())));
         for (socket, connected) in own.into_iter().chain(others) {
             match connected {
-                Ok(stream) => return Ok(Connection { stream, frames: Frames::default() }),
+                Ok(stream) => return Ok(Connection::over(stream)),
                 Err(why) => tried.push((socket, why)),
             }
         }
@@ -100,15 +99,45 @@ impl Connection {
         let rooms = rooms(geteuid().as_raw()).into_iter();
         let sockets = rooms.map(|room| Paths::contained(room, None).socket());
         let stream = sockets.filter_map(|socket| connect_to_own(&socket).ok()).next()?;
-        Some(Connection { stream, frames: Frames::default() })
+        Some(Connection::over(stream))
+    }
+
+    fn over(stream: UnixStream) -> Connection {
+        Connection { stream: BufReader::with_capacity(1 << 16, stream) }
     }
 
     /// Calls a method and waits for its reply.
     pub fn call<M: Method>(&mut self, method: &M) -> Result<M::Reply, CallError> {
-        let broken = |error: std::io::Error| CallError::Broken(error.to_string());
-        self.stream.write_all(&request::encode(method)).map_err(broken)?;
-        let frame = self.receive()?;
-        match reply::parse(&frame) {
+        self.send(&request::encode(method))?;
+        self.receive().map(|reply| reply.parameters)
+    }
+
+    /// Calls a method whose reply may be long: it comes in pieces, each as soon as ratd has made it.
+    pub fn pieces<M: Method>(
+        &mut self,
+        method: &M,
+    ) -> impl Iterator<Item = Result<M::Reply, CallError>> {
+        let sent = self.send(&request::encode_for_more(method));
+        let (mut refused, mut continues) = (sent.err(), true);
+        std::iter::from_fn(move || {
+            if !std::mem::take(&mut continues) {
+                return None;
+            }
+            let received = refused.take().map_or_else(|| self.receive::<M::Reply>(), Err);
+            Some(received.map(|reply| {
+                continues = reply.continues;
+                reply.parameters
+            }))
+        })
+    }
+
+    fn send(&mut self, call: &[u8]) -> Result<(), CallError> {
+        let sent = self.stream.get_mut().write_all(call);
+        sent.map_err(|error| CallError::Broken(error.to_string()))
+    }
+
+    fn receive<R: DeserializeOwned>(&mut self) -> Result<Reply<R>, CallError> {
+        match reply::parse(&self.frame()?) {
             Ok(reply) => reply.map_err(CallError::Fault),
             Err(error) => {
                 Err(CallError::Broken(format!("the reply cannot be understood: {error}")))
@@ -116,22 +145,13 @@ impl Connection {
         }
     }
 
-    fn receive(&mut self) -> Result<Vec<u8>, CallError> {
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            match self.frames.pop_any() {
-                Some(frame) => return Ok(frame),
-                None => match self.stream.read(&mut piece) {
-                    Ok(0) => {
-                        return Err(CallError::Broken(
-                            "it was closed; too many connections?".to_owned(),
-                        ));
-                    }
-                    Ok(length) => self.frames.push(&piece[..length]),
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(CallError::Broken(error.to_string())),
-                },
-            }
+    /// The bytes up to the next zero, however many: a client trusts its ratd.
+    fn frame(&mut self) -> Result<Vec<u8>, CallError> {
+        let mut frame = Vec::new();
+        match self.stream.read_until(0, &mut frame) {
+            Ok(_) if frame.pop() == Some(0) => Ok(frame),
+            Ok(_) => Err(CallError::Broken("it was closed; too many connections?".to_owned())),
+            Err(error) => Err(CallError::Broken(error.to_string())),
         }
     }
 }

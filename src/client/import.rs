@@ -7,11 +7,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::TimeZone;
-
 use crate::client::call::{CallError, Connection, asked_root};
+use crate::client::classic;
 use crate::client::output::{complain, print};
-use crate::client::queue::CLASSIC;
 use crate::client::{ask, reading};
 use crate::plan::digest::digest;
 use crate::protocol::request::ImportJob;
@@ -122,7 +120,7 @@ fn import(
             CallError::Broken(why) => Left::Wrong(format!("the connection to ratd broke: {why}")),
         })?;
     let zone = reading::local_zone();
-    let due = zone.from_utc_datetime(&name.due.naive_utc()).format(CLASSIC).to_string();
+    let due = classic::text(name.due, &zone);
     let here_before = if imported.new { "" } else { ", taken over before" };
     let _ = print("rat import", |output| {
         writeln!(output, "job {} at {due} (was {}{here_before})", imported.number, name.number)

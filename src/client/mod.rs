@@ -1,10 +1,12 @@
 //! WHAT PEOPLE TYPE: a file a program, and a file a verb of `rat`. Plain programs with no privilege.
 
+pub mod allowed;
 pub mod ask;
 pub mod at;
 pub mod call;
 pub mod called;
 pub mod check;
+pub mod classic;
 pub mod clock;
 pub mod coming;
 pub mod crontab;

@@ -1,6 +1,7 @@
 //! rat-atq and rat-atrm: the at queue listed, and jobs taken off it. Also `rat-at -l`, `-r` and `-c`.
 
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,10 +10,13 @@ use chrono::format::{Item, StrftimeItems};
 use clap::Parser;
 use nix::unistd::{Uid, User};
 
+use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
+use crate::client::classic;
 use crate::client::output::{complain, print};
 use crate::client::reading;
+use crate::plan::civil;
 use crate::plan::submission::Queue;
 use crate::protocol::fault::{Fault, NOT_ALLOWED};
 use crate::protocol::reply::Queued;
@@ -103,66 +107,111 @@ pub fn said(error: &CallError, program: &str) -> String {
     }
 }
 
-/// How at prints an instant: `Sun Nov 22 23:58:00 2026`.
-pub const CLASSIC: &str = "%a %b %e %H:%M:%S %Y";
-
 /// Lists the queue, a line a job: number, time, queue, owner.
 pub fn list(atq: &Atq, program: &str) -> ExitCode {
     let is_queue = |queue: &String| queue == "=" || Queue::try_from(queue.clone()).is_ok();
     if let Some(queue) = atq.queue.as_ref().filter(|queue| !is_queue(queue)) {
         return fail(program, &format!("queue \"{}\" is not one letter", queue.escape_debug()));
     }
-    let Ok(numbers) = atq.jobs.iter().map(|job| job.parse()).collect::<Result<Vec<u64>, _>>()
-    else {
+    let numbers = atq.jobs.iter().map(|job| job.parse());
+    let Ok(numbers) = numbers.collect::<Result<BTreeSet<u64>, _>>() else {
         return fail(program, "invalid job number");
     };
+    allowed::complain_of_lists(atq.root.as_deref());
     let mut connection = match Connection::open(atq.root.as_deref()) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),
     };
-    let queue = match connection.call(&ListQueue {}) {
-        Ok(queue) => queue,
-        Err(error) => {
-            complain(&said(&error, program));
-            return ExitCode::FAILURE;
-        }
-    };
     let wanted = |job: &&Queued| {
         (numbers.is_empty() || numbers.contains(&job.number))
-            && atq.queue.as_ref().is_none_or(|wanted| letter(job) == wanted)
+            && atq.queue.as_ref().is_none_or(|wanted| wanted.chars().eq([letter(job)]))
     };
-    let (zone, format) = (reading::local_zone(), format(atq.format.as_deref()));
-    print(program, |output| {
-        queue.jobs.iter().filter(wanted).try_for_each(|job| match atq.json {
-            true => writeln!(output, "{}", serde_json::json!(job)),
-            false => write_job(output, job, &zone, &format),
-        })
-    })
-}
-
-/// The queue of a job as it is shown: one that runs is in none, and one that is lost is in no queue of at's.
-fn letter(job: &Queued) -> &str {
-    match (job.lost, job.running) {
-        (true, _) => "!",
-        (false, true) => "=",
-        (false, false) => &job.queue,
+    let zone = reading::local_zone();
+    let format = atq.format.as_deref().and_then(|asked| StrftimeItems::new(asked).parse().ok());
+    let (mut refused, mut users) = (None, BTreeMap::new());
+    let printed = print(program, |output| {
+        for piece in connection.pieces(&ListQueue {}) {
+            match piece {
+                Ok(queue) => {
+                    queue.jobs.iter().filter(wanted).try_for_each(|job| match atq.json {
+                        true => write_json(output, job),
+                        false => {
+                            write_job(output, job, &zone, format.as_deref())?;
+                            write_owner(output, &job.owner, &mut users)
+                        }
+                    })?
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        Ok(())
+    });
+    match refused {
+        Some(error) => {
+            complain(&said(&error, program));
+            ExitCode::FAILURE
+        }
+        None => printed,
     }
 }
 
-/// How times are shown; a format that strftime does not know makes none, and the number must still be seen.
-fn format(asked: Option<&str>) -> Vec<Item<'_>> {
-    let items = |format| StrftimeItems::new(format).parse();
-    asked.and_then(|asked| items(asked).ok()).or_else(|| items(CLASSIC).ok()).unwrap_or_default()
+/// The queue of a job as it is shown: one that runs is in none, and one that is lost is in no queue of at's.
+fn letter(job: &Queued) -> char {
+    match (job.lost, job.running) {
+        (true, _) => '!',
+        (false, true) => '=',
+        (false, false) => job.queue,
+    }
 }
 
+/// Shows times in at's own way where no format was asked for, or none that strftime knows: the number must be seen.
 fn write_job(
     output: &mut impl Write,
     job: &Queued,
     zone: &Zone,
-    format: &[Item<'_>],
-) -> std::io::Result<()> {
-    let due = zone.from_utc_datetime(&job.due.naive_utc()).format_with_items(format.iter());
-    writeln!(output, "{}\t{due} {} {}", job.number, letter(job), job.owner)
+    format: Option<&[Item<'_>]>,
+) -> io::Result<()> {
+    write!(output, "{}\t", job.number)?;
+    match (format, classic::bytes(civil::reading(zone, job.due))) {
+        (Some(items), _) => {
+            let due = zone.from_utc_datetime(&job.due.naive_utc());
+            write!(output, "{}", due.format_with_items(items.iter()))?;
+        }
+        (None, Some(text)) => output.write_all(&text)?,
+        (None, None) => output.write_all(classic::text(job.due, zone).as_bytes())?,
+    }
+    output.write_all(b" ")?;
+    output.write_all(letter(job).encode_utf8(&mut [0; 4]).as_bytes())
+}
+
+/// The owner, unless there is no such user any more. As with at, the line is one word shorter then.
+fn write_owner(
+    output: &mut impl Write,
+    owner: &str,
+    users: &mut BTreeMap<String, bool>,
+) -> io::Result<()> {
+    let is_user = match users.get(owner) {
+        Some(is_user) => *is_user,
+        None => {
+            // A name that only cannot be looked up now is shown.
+            let is_user = !matches!(User::from_name(owner), Ok(None));
+            *users.entry(owner.to_owned()).or_insert(is_user)
+        }
+    };
+    if is_user {
+        output.write_all(b" ")?;
+        output.write_all(owner.as_bytes())?;
+    }
+    output.write_all(b"\n")
+}
+
+/// A line for a program: every member, whether it is true or not.
+fn write_json(output: &mut impl Write, job: &Queued) -> io::Result<()> {
+    let Queued { number, due, queue, owner, running, lost } = job;
+    let line = serde_json::json!({
+        "number": number, "due": due, "queue": queue, "owner": owner, "running": running, "lost": lost,
+    });
+    writeln!(output, "{line}")
 }
 
 /// Takes jobs off the queue. None is touched where one is no number; one of another owner is the last that is tried.
@@ -208,6 +257,7 @@ fn on_each(
             }
         }
     }
+    allowed::complain_of_lists(root);
     let mut connection = match Connection::open(root) {
         Ok(connection) => connection,
         Err(no_daemon) => return fail(program, &no_daemon.to_string()),

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::User;
 
-use crate::client::at::At;
+use crate::client::at::{At, Wrong};
 use crate::client::output::complain;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Assignments, Mail};
@@ -19,15 +19,16 @@ const LEFT_BEHIND: [&str; 9] =
     ["TERM", "DISPLAY", "_", "SHELLOPTS", "BASH_VERSINFO", "EUID", "GROUPS", "PPID", "UID"];
 
 /// Reads the script, and everything around it.
-pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, String> {
-    let directory = std::env::current_dir()
-        .map_err(|error| format!("Cannot get current working directory: {}", reason(&error)))?;
+pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Wrong> {
+    let directory = std::env::current_dir().map_err(|error| {
+        Wrong::Classic(format!("Cannot get current working directory: {}", reason(&error)))
+    })?;
     let queue = queue(at)?;
-    let mail_to = at.user.as_deref().map(recipient).transpose()?;
     // As at: who asks for batch is not warned.
     if !at.batch {
         complain("warning: commands will be executed using /bin/sh");
     }
+    let mail_to = at.user.as_deref().map(recipient).transpose()?;
     let job = Submission {
         due,
         queue,
@@ -77,12 +78,13 @@ fn mail(at: &At) -> Mail {
     }
 }
 
-fn script(at: &At, shown: &str) -> Result<Text, String> {
+fn script(at: &At, shown: &str) -> Result<Text, Wrong> {
     let mut script = Vec::new();
     let read = match &at.file {
         Some(path) => {
             let mut file = std::fs::File::open(path).map_err(|error| {
-                format!("Cannot open input file {}: {}", path.display(), reason(&error))
+                let why = reason(&error);
+                Wrong::Classic(format!("Cannot open input file {}: {why}", path.display()))
             })?;
             file.read_to_end(&mut script)
                 .map(drop)

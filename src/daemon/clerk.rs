@@ -29,6 +29,7 @@ use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
+use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Request};
 use crate::session::report::{self, Found};
 use crate::session::server::others;
@@ -37,6 +38,7 @@ use crate::spool::watch::{directories, is_blind};
 use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
+use crate::store::queue::Position;
 use crate::store::runs::{Filter, Past};
 use crate::sys::host;
 
@@ -78,6 +80,10 @@ pub struct Clerk {
     started: Timestamp,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
     unstored: BTreeSet<RunId>,
+    /// Why the store cannot be used, as it was told last.
+    trouble: Option<String>,
+    /// When the earliest at-jobs are due, as it was told last.
+    waiting: Option<Waiting>,
     /// When the store was last tried to be opened.
     opened: Option<Timestamp>,
     /// No fork server of an earlier ratd can start anything any more.
@@ -130,6 +136,8 @@ impl Clerk {
             first,
             started,
             unstored,
+            trouble: None,
+            waiting: None,
             opened: None,
             settled: false,
             unsettled: None,
@@ -148,9 +156,9 @@ impl Clerk {
     pub fn serve(mut self, commands: &Receiver<Command>) {
         self.begin();
         while let Some(first) = self.next(commands) {
-            let mut gathered = vec![first];
-            gathered.extend(commands.try_iter().take(GATHERED - 1));
-            let (writes, others): (Vec<_>, Vec<_>) = gathered.into_iter().partition(is_write);
+            let gathered = std::iter::once(first).chain(commands.try_iter().take(GATHERED - 1));
+            let named = gathered.filter_map(|command| self.named(command));
+            let (writes, others): (Vec<_>, Vec<_>) = named.partition(is_write);
             self.write(writes);
             for command in others {
                 self.perform(command);
@@ -281,6 +289,7 @@ impl Clerk {
                 self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
             Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
+            Command::List { client, caller, from } => self.list(client, caller, from),
             Command::Annotate { client, mut jobs, owner } => {
                 let told = desk::annotate(self.store.as_ref().ok(), &mut jobs, owner.as_deref());
                 let reply = control::encode(Ok(told));
@@ -314,8 +323,9 @@ impl Clerk {
                 let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
                 self.answers.give(Answer::Reply { client, reply });
             }
-            // These are writes, and never come here.
-            Command::Claim { .. }
+            // Those are named before they come here, and these are writes.
+            Command::Introduce { .. }
+            | Command::Claim { .. }
             | Command::Order { .. }
             | Command::Begun { .. }
             | Command::Refused { .. }
@@ -341,8 +351,12 @@ impl Clerk {
     }
 
     fn identify(&self, client: Client, uid: Uid) {
-        // Who is only not found now is not nobody: lists of who may not do something go by the name.
-        let caller = match User::from_uid(uid) {
+        self.answers.give(Answer::Identified { client, caller: self.look_up(uid) });
+    }
+
+    /// Who is only not found now is not nobody: lists of who may not do something go by the name.
+    fn look_up(&self, uid: Uid) -> Result<Caller, String> {
+        match User::from_uid(uid) {
             Ok(user) => {
                 let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
                 Ok(Caller { uid, name, user })
@@ -355,8 +369,23 @@ impl Clerk {
                 Ok(Caller { uid, name: name.clone(), user: None })
             }
             Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
-        };
-        self.answers.give(Answer::Identified { client, caller });
+        }
+    }
+
+    /// The same command, by somebody whose name is known; nothing is left of it if that cannot be found out.
+    fn named(&self, command: Command) -> Option<Command> {
+        let Command::Introduce { client, uid, asked, now } = command else { return Some(command) };
+        match self.look_up(uid) {
+            Ok(caller) => {
+                self.answers.leave(Answer::Identified { client, caller: Ok(caller.clone()) });
+                Some(control::for_the_desk(now, client, caller, asked))
+            }
+            Err(message) => {
+                let reply = desk::refused(Fault::Unavailable { message });
+                self.answers.give(Answer::Reply { client, reply });
+                None
+            }
+        }
     }
 
     fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
@@ -375,6 +404,17 @@ impl Clerk {
             self.look();
         }
         self.answers.give(Answer::Reply { client, reply });
+    }
+
+    fn list(&self, client: Client, caller: Caller, from: Position) {
+        let store = self.store.as_ref().map_err(Clone::clone);
+        self.answers.give(match desk::piece_of_queue(store, &caller, from, &self.mode.paths) {
+            (piece, Some(from)) => {
+                let next = Box::new(Command::List { client, caller, from });
+                Answer::Piece { client, piece, next }
+            }
+            (reply, None) => Answer::Reply { client, reply },
+        });
     }
 
     /// Reads what changed. Watches are set before anything is read, so that no change falls in between.
@@ -748,6 +788,7 @@ impl Clerk {
                 Written::Nothing => {}
                 Written::Reply(client, desk::Written { reply, end }) => {
                     queue_changed = true;
+                    self.crash.at(Place::AfterSubmitCommit);
                     if let Some(run) = end {
                         self.ask_to_end(run);
                     }
@@ -781,7 +822,9 @@ impl Clerk {
         if let Some(runs) = claimed {
             self.crash.at(Place::AfterClaimCommit);
             let waiting = self.store.as_ref().ok().and_then(|store| store.waiting().ok());
-            self.answers.give(Answer::Claimed { runs, waiting: waiting.unwrap_or_default() });
+            let waiting = waiting.unwrap_or_default();
+            self.waiting = Some(waiting);
+            self.answers.give(Answer::Claimed { runs, waiting });
         } else if queue_changed {
             self.tell_queue();
         }
@@ -827,7 +870,7 @@ impl Clerk {
         }
     }
 
-    fn refuse(&self, command: &Command, why: &str) {
+    fn refuse(&mut self, command: &Command, why: &str) {
         match command {
             Command::Ask { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
@@ -839,6 +882,7 @@ impl Clerk {
             Command::Claim { now, .. } => {
                 let again = Some(*now + TRY_AGAIN);
                 let waiting = Waiting { timed: again, batch: again };
+                self.waiting = Some(waiting);
                 self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
             }
             Command::Recall { .. } => self.answers.give(Answer::Recalled { entries: None }),
@@ -850,10 +894,12 @@ impl Clerk {
         }
     }
 
-    fn tell_queue(&self) {
+    fn tell_queue(&mut self) {
         if let Ok(store) = &self.store
             && let Ok(waiting) = store.waiting()
+            && self.waiting != Some(waiting)
         {
+            self.waiting = Some(waiting);
             self.answers.give(Answer::Queued { waiting });
         }
     }
@@ -876,15 +922,21 @@ impl Clerk {
         self.answers.give(Answer::Untold { report, recipe });
     }
 
-    fn tell_health(&self) {
-        let trouble = self.store.as_ref().err().cloned();
-        self.answers.give(Answer::Health { trouble });
+    fn tell_health(&mut self) {
+        self.tell_trouble(self.store.as_ref().err().cloned());
     }
 
     /// Tells whether the store works, by what became of the last write.
-    fn note<T>(&self, written: &Result<T, Error>) {
-        let trouble = written.as_ref().err().map(ToString::to_string);
-        self.answers.give(Answer::Health { trouble });
+    fn note<T>(&mut self, written: &Result<T, Error>) {
+        self.tell_trouble(written.as_ref().err().map(ToString::to_string));
+    }
+
+    /// Each write ends here: the loop is woken only where something has changed.
+    fn tell_trouble(&mut self, trouble: Option<String>) {
+        if trouble != self.trouble {
+            self.trouble.clone_from(&trouble);
+            self.answers.give(Answer::Health { trouble });
+        }
     }
 }
 

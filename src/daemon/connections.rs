@@ -103,6 +103,8 @@ struct Connection {
     answered: bool,
     reply: Vec<u8>,
     sent: usize,
+    /// More of the reply follows.
+    continues: bool,
     watched: Option<For>,
 }
 
@@ -182,6 +184,7 @@ impl Connections {
             answered: false,
             reply: Vec::new(),
             sent: 0,
+            continues: false,
             watched: None,
         };
         self.open.insert(client, connection);
@@ -278,6 +281,13 @@ impl Connections {
         self.write(client, wait);
     }
 
+    /// Sends a piece of the reply to the frame that was read last. Nothing else is heard of the client before the rest.
+    pub fn reply_in_part(&mut self, client: Client, piece: Vec<u8>, wait: &Wait) {
+        let Some(connection) = self.open.get_mut(&client) else { return };
+        (connection.reply, connection.sent, connection.continues) = (piece, 0, true);
+        self.write(client, wait);
+    }
+
     /// Writes as much of the reply as is taken. Once it is whole the next frame can be read.
     pub fn write(&mut self, client: Client, wait: &Wait) {
         let Some(connection) = self.open.get_mut(&client) else { return };
@@ -291,6 +301,9 @@ impl Connections {
             }
         }
         connection.reply = Vec::new();
+        if std::mem::take(&mut connection.continues) {
+            return self.watch_for(client, None, wait);
+        }
         if let Some(frame) = self.take_frame(client, wait) {
             self.leave_for_later(client, frame, wait);
         }

@@ -23,6 +23,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{ListNext, Request};
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 use crate::spool::user_of;
+use crate::store::queue::Position;
 use crate::syntax::dialect::Dialect;
 
 /// Longer requests are parsed by the disk thread, so that the clock does not wait for them.
@@ -54,6 +55,14 @@ pub struct Known<'a> {
     pub dialect: &'static Dialect,
 }
 
+/// What a client asks for.
+#[derive(Debug)]
+pub struct Asked {
+    pub request: Request,
+    /// The reply may come in pieces.
+    pub in_pieces: bool,
+}
+
 /// Where a request is answered.
 pub enum Route {
     /// Here, with these bytes.
@@ -66,19 +75,48 @@ pub enum Route {
     Wait(Caller, RunId),
 }
 
-/// Whether a request can be answered only to a caller whose name is known. What cannot wait for a name service that
-/// hangs is told by the uid alone.
-pub fn needs_name(request: &Request, uid: Uid, state: &State, paths: &Paths) -> bool {
+/// Where the name of who asks is needed. Only the disk thread may wait for a name service.
+pub enum NameNeeded {
+    /// Nowhere: what cannot wait is told by the uid alone.
+    Nowhere,
+    /// In the loop.
+    Here,
+    /// In the disk thread alone, which answers.
+    ThereAlone,
+}
+
+/// Where the name of the caller is needed for this request.
+pub fn name_needed(request: &Request, uid: Uid, state: &State, paths: &Paths) -> NameNeeded {
     match request {
-        Request::GetInfo(_) | Request::GetInterfaceDescription(_) => false,
+        Request::GetInfo(_) | Request::GetInterfaceDescription(_) => NameNeeded::Nowhere,
         // Whose problems are a user's own is told by the name.
         Request::GetStatus(_) => {
             let mut troubled = state.problems.iter().filter(|(_, problems)| !problems.is_empty());
-            !uid.is_root()
-                && uid != geteuid()
-                && troubled.any(|(source, _)| user_of(&source.0, paths).is_some())
+            let is_master = uid.is_root() || uid == geteuid();
+            match !is_master && troubled.any(|(source, _)| user_of(&source.0, paths).is_some()) {
+                true => NameNeeded::Here,
+                false => NameNeeded::Nowhere,
+            }
         }
-        _ => true,
+        Request::ListNext(_)
+        | Request::ExplainJob(_)
+        | Request::ListJobs(_)
+        | Request::RunJob(_)
+        | Request::WaitRun(_)
+        | Request::Reload(_) => NameNeeded::Here,
+        Request::ListRuns(_)
+        | Request::SubmitJob(_)
+        | Request::ImportJob(_)
+        | Request::ListQueue(_)
+        | Request::RemoveJob(_)
+        | Request::RetryJob(_)
+        | Request::ShowJob(_)
+        | Request::GetCrontab(_)
+        | Request::EndEdit(_)
+        | Request::PutCrontab(_)
+        | Request::RemoveCrontab(_)
+        | Request::ListVersions(_)
+        | Request::UndoCrontab(_) => NameNeeded::ThereAlone,
     }
 }
 
@@ -87,17 +125,17 @@ pub fn route(
     now: Timestamp,
     client: Client,
     caller: Caller,
-    request: Request,
+    asked: Asked,
     known: &Known<'_>,
 ) -> Route {
     let scheduler = known.scheduler;
-    match request {
+    match &asked.request {
         Request::GetInfo(_) => Route::Reply(encode(Ok(info()))),
         Request::GetInterfaceDescription(request) => {
             Route::Reply(encode(describe(&request.interface)))
         }
         Request::GetStatus(_) => Route::Reply(encode(Ok(status(&caller, known)))),
-        Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, &request, scheduler)))),
+        Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, request, scheduler)))),
         Request::ListJobs(_) => Route::Disk(Box::new(Command::Annotate {
             client,
             jobs: jobs(&caller, scheduler),
@@ -107,7 +145,7 @@ pub fn route(
             Ok(job) => Route::Run(job),
             Err(fault) => Route::Reply(encode(Err::<reply::Ordered, _>(fault))),
         },
-        Request::ExplainJob(request) => match explain::explain(now, &caller, &request, known) {
+        Request::ExplainJob(request) => match explain::explain(now, &caller, request, known) {
             Ok(explained) => Route::Disk(Box::new(Command::Explain {
                 client,
                 explained: Box::new(explained),
@@ -120,7 +158,7 @@ pub fn route(
             Err(_) => Route::Reply(encode(Err::<reply::Waited, _>(not_found(&request.run)))),
         },
         Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
-        request @ (Request::ListRuns(_)
+        Request::ListRuns(_)
         | Request::SubmitJob(_)
         | Request::ImportJob(_)
         | Request::ListQueue(_)
@@ -132,9 +170,19 @@ pub fn route(
         | Request::PutCrontab(_)
         | Request::RemoveCrontab(_)
         | Request::ListVersions(_)
-        | Request::UndoCrontab(_)) => {
-            Route::Disk(Box::new(Command::Ask { client, caller, request, now }))
+        | Request::UndoCrontab(_) => {
+            Route::Disk(Box::new(for_the_desk(now, client, caller, asked)))
         }
+    }
+}
+
+/// A request that the disk thread answers.
+pub fn for_the_desk(now: Timestamp, client: Client, caller: Caller, asked: Asked) -> Command {
+    match asked {
+        Asked { request: Request::ListQueue(_), in_pieces: true } => {
+            Command::List { client, caller, from: Position::START }
+        }
+        Asked { request, .. } => Command::Ask { client, caller, request, now },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, raise};
 
-/// The numbered places, in the order in which an at-job passes them.
+/// The numbered places, in the order in which an at-job passes them; those of its submission have the last numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Due, and not yet claimed.
@@ -25,6 +25,14 @@ pub enum Place {
     AfterStore = 9,
     /// All is done.
     AfterRemoval = 10,
+    /// Handed in, and not yet written.
+    BeforeSubmit = 11,
+    /// Written in a transaction that is not committed.
+    BeforeSubmitCommit = 12,
+    /// Queued durably; nobody was told.
+    AfterSubmitCommit = 13,
+    /// Who handed it in has been told.
+    AfterReply = 14,
 }
 
 /// Where this ratd is to die, by the environment variable `RAT_CRASH_AT`; nowhere, but in tests.

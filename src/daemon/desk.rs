@@ -19,12 +19,15 @@ use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{ImportJob, ListRuns, RemoveJob, Request};
 use crate::store::error::Error;
-use crate::store::queue::{self, Removed, Retried, State};
+use crate::store::queue::{self, Position, Removed, Retried, State};
 use crate::store::runs::{Filter, Past};
 use crate::store::{Change, Store};
 
 /// No more than this of the last line that a run printed is told.
 const LONGEST_LINE: usize = 1024;
+
+/// So many jobs are in one piece of the at queue: what takes the disk thread a few thousandths of a second.
+const LISTED: usize = 4000;
 
 /// So many runs are told in one reply.
 const MOST_RUNS: u32 = 10_000;
@@ -286,23 +289,47 @@ pub fn told(past: Past) -> reply::Run {
     }
 }
 
+/// The whole queue.
 fn list_queue(
     store: Result<&Store, String>,
     caller: &Caller,
     paths: &Paths,
 ) -> Result<reply::Queue, Fault> {
+    page(store, caller, Position::START, usize::MAX, paths).map(|(queue, _)| queue)
+}
+
+/// A piece of the queue, for those who take it so; and where the next begins, if there is more.
+pub fn piece_of_queue(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    from: Position,
+    paths: &Paths,
+) -> (Vec<u8>, Option<Position>) {
+    match page(store, caller, from, LISTED, paths) {
+        Ok((queue, Some(next))) => (reply::encode_piece(&queue), Some(next)),
+        last => (encode(last.map(|(queue, _)| queue)), None),
+    }
+}
+
+fn page(
+    store: Result<&Store, String>,
+    caller: &Caller,
+    from: Position,
+    limit: usize,
+    paths: &Paths,
+) -> Result<(reply::Queue, Option<Position>), Fault> {
     permitted(Tool::At, caller, paths)?;
     let owner = (!access::is_master(caller)).then_some(caller.uid);
-    let queued = |job: queue::Queued| reply::Queued {
+    let queued = |job: queue::Listed| reply::Queued {
         number: job.number,
         due: job.due,
-        queue: String::from(job.queue),
+        queue: job.queue.letter(),
         owner: job.owner,
         running: job.state == State::Claimed,
         lost: job.state == State::Lost,
     };
-    let jobs = usable(opened(store)?.list(owner))?;
-    Ok(reply::Queue { jobs: jobs.into_iter().map(queued).collect() })
+    let page = usable(opened(store)?.list(owner, from, limit))?;
+    Ok((reply::Queue { jobs: page.jobs.into_iter().map(queued).collect() }, page.next))
 }
 
 fn show(

@@ -10,6 +10,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::daemon::control::Asked;
 use crate::daemon::explain::Explained;
 use crate::plan::absence::Absence;
 use crate::plan::at_queue::{QueueKind, Waiting};
@@ -19,6 +20,7 @@ use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
+use crate::store::queue::Position;
 use crate::syntax::config::Config;
 
 /// What the disk thread is told.
@@ -26,10 +28,14 @@ use crate::syntax::config::Config;
 pub enum Command {
     /// Who has this uid?
     Identify { client: Client, uid: Uid },
+    /// Who has this uid, and what is to be done for them?
+    Introduce { client: Client, uid: Uid, asked: Asked, now: Timestamp },
     /// A frame too large to be parsed between two turns of the loop.
     Parse { client: Client, frame: Vec<u8> },
     /// A request that needs the store or the spool.
     Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
+    /// The next piece of the at queue, from this position on.
+    List { client: Client, caller: Caller, from: Position },
     /// The reply to a request for jobs, but for how each ended last.
     Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
     /// The reply to a request for why a job ran or did not, but for what the store knows.
@@ -83,6 +89,8 @@ pub enum Answer {
     Parsed { client: Client, call: Call },
     /// The reply for a client.
     Reply { client: Client, reply: Vec<u8> },
+    /// The beginning of a reply, and what makes the next piece once this one is sent.
+    Piece { client: Client, piece: Vec<u8>, next: Box<Command> },
     /// A run of an earlier ratd goes on.
     Adopted { run: Run, at: Timestamp },
     /// A crontab was read.
@@ -137,9 +145,14 @@ pub struct Answers {
 impl Answers {
     /// Gives an answer to the loop.
     pub fn give(&self, answer: Answer) {
+        self.leave(answer);
+        let _ = self.knock.write(1);
+    }
+
+    /// Leaves an answer that can wait for the next one, which must follow soon: a knock wakes the loop.
+    pub fn leave(&self, answer: Answer) {
         // The loop holds the other end until the process ends.
         let _ = self.channel.send(answer);
-        let _ = self.knock.write(1);
     }
 }
 

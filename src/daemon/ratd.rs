@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use crate::daemon::connections::{Caller, Client, Connections, FIRST};
-use crate::daemon::control;
+use crate::daemon::control::{self, Asked, NameNeeded};
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
 use crate::daemon::desk;
@@ -38,7 +38,7 @@ use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
 use crate::plan::scheduler::{Action, Event, Scheduler};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
-use crate::protocol::request::{self, Call, Request};
+use crate::protocol::request::{self, Call};
 use crate::session::{report, stamp};
 use crate::syntax::config::Config;
 use crate::sys::uevent::Uevents;
@@ -446,7 +446,13 @@ impl Ratd {
                     }
                 }
                 Answer::Reply { client, reply } => {
-                    self.connections.reply(client, reply, &self.wait)
+                    self.connections.reply(client, reply, &self.wait);
+                    self.crash.at(Place::AfterReply);
+                }
+                Answer::Piece { client, piece, next } => {
+                    self.connections.reply_in_part(client, piece, &self.wait);
+                    self.state.continued.insert(client, *next);
+                    self.go_on(client);
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
                 Answer::Loaded { source, jobs, problems, left } => {
@@ -622,8 +628,21 @@ impl Ratd {
         }
         if self.connections.is_writing(client) {
             self.connections.write(client, &self.wait);
+            self.go_on(client);
         } else if let Some(frame) = self.connections.read(client, &self.wait) {
             self.take(now, client, frame);
+        }
+    }
+
+    /// Has the next piece of a reply made, once the client has taken the one before; none for one that is gone.
+    fn go_on(&mut self, client: Client) {
+        if self.connections.is_writing(client) {
+            return;
+        }
+        if let Some(next) = self.state.continued.remove(&client)
+            && self.connections.uid(client).is_some()
+        {
+            self.disk.must(next);
         }
     }
 
@@ -646,17 +665,28 @@ impl Ratd {
             Err(fault) => return Some(desk::refused(fault)),
         };
         let uid = self.connections.uid(client)?;
-        let caller = match self.connections.caller(client) {
-            Some(caller) => caller.clone(),
-            None if control::needs_name(&request, uid, &self.state, &self.mode.paths) => {
-                // Until it is answered the client is not heard: there is one of these for each, at most.
-                self.state.unnamed.insert(client, request);
-                self.disk.must(Command::Identify { client, uid });
-                return None;
+        tracing::debug!("uid {uid} asks: {request:.200?}");
+        // Nobody waits for the pieces of a reply that is not sent.
+        let asked = Asked { request, in_pieces: call.more && !call.oneway };
+        if let Some(caller) = self.connections.caller(client) {
+            return self.answer_to(now, client, caller.clone(), asked);
+        }
+        match control::name_needed(&asked.request, uid, &self.state, &self.mode.paths) {
+            NameNeeded::Nowhere => {
+                let caller = Caller { uid, name: uid.to_string(), user: None };
+                self.answer_to(now, client, caller, asked)
             }
-            None => Caller { uid, name: uid.to_string(), user: None },
-        };
-        self.answer_to(now, client, caller, request)
+            NameNeeded::Here => {
+                // Until it is answered the client is not heard: there is one of these for each, at most.
+                self.state.unnamed.insert(client, asked);
+                self.disk.must(Command::Identify { client, uid });
+                None
+            }
+            NameNeeded::ThereAlone => {
+                self.disk.must(Command::Introduce { client, uid, asked, now: now.wall });
+                None
+            }
+        }
     }
 
     fn answer_to(
@@ -664,7 +694,7 @@ impl Ratd {
         now: &Now,
         client: Client,
         caller: Caller,
-        request: Request,
+        asked: Asked,
     ) -> Option<Vec<u8>> {
         let known = control::Known {
             scheduler: &self.scheduler,
@@ -672,8 +702,7 @@ impl Ratd {
             paths: &self.mode.paths,
             dialect: self.mode.dialect,
         };
-        tracing::debug!("uid {} asks: {request:.200?}", caller.uid);
-        match control::route(now.wall, client, caller, request, &known) {
+        match control::route(now.wall, client, caller, asked, &known) {
             control::Route::Reply(reply) => Some(reply),
             control::Route::Disk(command) => {
                 self.disk.must(*command);
@@ -689,12 +718,12 @@ impl Ratd {
 
     /// Who a client is has been found out, or not: what it asked for is answered.
     fn name(&mut self, now: &Now, client: Client, caller: Result<Caller, String>) {
-        let Some(request) = self.state.unnamed.remove(&client) else { return };
+        if let Ok(caller) = &caller {
+            self.connections.identify(client, caller.clone());
+        }
+        let Some(asked) = self.state.unnamed.remove(&client) else { return };
         let reply = match caller {
-            Ok(caller) => {
-                self.connections.identify(client, caller.clone());
-                self.answer_to(now, client, caller, request)
-            }
+            Ok(caller) => self.answer_to(now, client, caller, asked),
             Err(message) => Some(desk::refused(Fault::Unavailable { message })),
         };
         if let Some(reply) = reply {

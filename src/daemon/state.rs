@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::daemon::connections::Client;
+use crate::daemon::control::Asked;
+use crate::daemon::disk::Command;
 use crate::plan::absence::Clocks;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
 use crate::plan::run::{Run, RunId};
-use crate::protocol::request::Request;
 
 /// What `rat status` tells.
 #[derive(Debug)]
@@ -27,7 +28,9 @@ pub struct State {
     /// The jobs whose runs go on, by run.
     pub running: BTreeMap<RunId, Run>,
     /// What was asked by clients whose name is being looked up.
-    pub unnamed: BTreeMap<Client, Request>,
+    pub unnamed: BTreeMap<Client, Asked>,
+    /// What makes the next piece of a reply, by the client that still takes the one before.
+    pub continued: BTreeMap<Client, Command>,
     /// Clients that wait for a run to end.
     pub waiting: Vec<(RunId, Client)>,
     pub runs_started: u64,
@@ -48,6 +51,7 @@ impl State {
             trouble: None,
             running: BTreeMap::new(),
             unnamed: BTreeMap::new(),
+            continued: BTreeMap::new(),
             waiting: Vec::new(),
             runs_started: 0,
             runs_missed: 0,

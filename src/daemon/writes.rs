@@ -91,7 +91,9 @@ fn latest(writes: &[Write]) -> Option<Timestamp> {
 fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
     match command {
         Command::Ask { client, caller, request, now } => {
+            crash.at(Place::BeforeSubmit);
             let reply = desk::write(change, caller, request, *now, &mode.paths)?;
+            crash.at(Place::BeforeSubmitCommit);
             Ok(Written::Reply(*client, reply))
         }
         Command::Claim { kind, first, limit, now } => {
@@ -189,7 +191,9 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Forget { .. }
         | Command::MakeUp { .. } => true,
         Command::Identify { .. }
+        | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Explain { .. }
         | Command::Tell { .. }
@@ -217,7 +221,9 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::MakeUp { at, .. } => Some(*at),
         Command::Absent { absence } => Some(absence.until),
         Command::Identify { .. }
+        | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Explain { .. }
         | Command::Tell { .. }

@@ -2,6 +2,7 @@
 //! socket. `rat.varlink` describes it for everybody else. Knows neither who asks nor who may.
 
 pub mod fault;
+pub mod instant;
 pub mod reply;
 pub mod request;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! What ratd answers: a struct a method.
 
+use std::ops::Not;
+
 use chrono::{NaiveDate, NaiveDateTime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::plan::schedule::Part;
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
+use crate::protocol::instant;
 
 /// It is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -388,14 +391,17 @@ pub struct Queued {
     /// Its number.
     pub number: u64,
     /// When it is due.
+    #[serde(with = "instant")]
     pub due: Timestamp,
     /// Its queue's letter.
-    pub queue: String,
+    pub queue: char,
     /// Its owner.
     pub owner: String,
     /// It runs.
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub running: bool,
     /// Nobody knows whether it ran.
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub lost: bool,
 }
 
@@ -457,33 +463,46 @@ pub struct Undone {
     pub text: Option<Text>,
 }
 
-#[derive(Serialize)]
-struct Success<'a, R> {
-    parameters: &'a R,
+/// A reply, or a piece of one.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply<R> {
+    /// What was asked for.
+    pub parameters: R,
+    /// More of it follows.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub continues: bool,
 }
 
 /// Writes a reply, or why there is none.
 pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
-    let bytes = match reply {
-        Ok(parameters) => serde_json::to_vec(&Success { parameters }),
-        Err(fault) => serde_json::to_vec(fault),
-    };
+    match reply {
+        Ok(parameters) => written(&Reply { parameters, continues: false }),
+        Err(fault) => written(fault),
+    }
+}
+
+/// Writes a piece of a reply that is not the last.
+pub fn encode_piece<R: Serialize>(parameters: &R) -> Vec<u8> {
+    written(&Reply { parameters, continues: true })
+}
+
+fn written(reply: &impl Serialize) -> Vec<u8> {
+    let bytes = serde_json::to_vec(reply);
     let mut bytes = bytes.expect("replies have string keys only, and memory takes every byte");
     bytes.push(0);
     bytes
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters<R> {
-    parameters: R,
-}
-
-/// The parameters of a reply, or the fault it tells.
-pub fn parse<R: DeserializeOwned>(frame: &[u8]) -> Result<Result<R, Fault>, serde_json::Error> {
-    // At once what it is to become: a queue may be long.
-    if let Ok(Parameters { parameters }) = serde_json::from_slice(frame) {
-        return Ok(Ok(parameters));
+/// A reply, or the fault it tells.
+pub fn parse<R: DeserializeOwned>(
+    frame: &[u8],
+) -> Result<Result<Reply<R>, Fault>, serde_json::Error> {
+    // At once what it is to become, and that it is text told of the whole: a queue may be long.
+    if let Ok(text) = str::from_utf8(frame)
+        && let Ok(reply) = serde_json::from_str(text)
+    {
+        return Ok(Ok(reply));
     }
     let mut reply: Value = serde_json::from_slice(frame)?;
     if let Some(fault) = Fault::parse(&reply) {
@@ -493,6 +512,7 @@ pub fn parse<R: DeserializeOwned>(frame: &[u8]) -> Result<Result<R, Fault>, serd
         let message = format!("ratd refused this: {error}");
         return Ok(Err(Fault::Unavailable { message }));
     }
+    let continues = reply.get("continues") == Some(&Value::Bool(true));
     let parameters = reply.get_mut("parameters").map_or_else(|| json!({}), Value::take);
-    serde_json::from_value(parameters).map(Ok)
+    serde_json::from_value(parameters).map(|parameters| Ok(Reply { parameters, continues }))
 }

@@ -26,10 +26,11 @@ pub struct Call {
     pub request: Result<Request, Fault>,
     /// Nobody waits for a reply, not even for one that says what is wrong.
     pub oneway: bool,
+    /// The reply may come in pieces.
+    pub more: bool,
 }
 
-/// A call around its parameters. What else may stand there asks for nothing: `more` allows several replies, and
-/// one is always enough.
+/// A call around its parameters. What else may stand there asks for nothing.
 #[derive(Deserialize)]
 struct Envelope {
     method: String,
@@ -215,10 +216,11 @@ methods! {
 pub fn parse(frame: &[u8]) -> Call {
     match serde_json::from_slice::<Value>(frame) {
         Ok(call) => {
-            let oneway = call.get("oneway") == Some(&Value::Bool(true));
-            Call { request: request(call), oneway }
+            let says = |word: &str| call.get(word) == Some(&Value::Bool(true));
+            let (oneway, more) = (says("oneway"), says("more"));
+            Call { request: request(call), oneway, more }
         }
-        Err(error) => Call { request: Err(invalid(&error)), oneway: false },
+        Err(error) => Call { request: Err(invalid(&error)), oneway: false, more: false },
     }
 }
 
@@ -232,10 +234,28 @@ fn invalid(error: &serde_json::Error) -> Fault {
     Fault::InvalidParameter { parameter: error.to_string() }
 }
 
+/// A call as it goes out.
+#[derive(Serialize)]
+struct Outgoing<'a, M> {
+    method: &'static str,
+    parameters: &'a M,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
+}
+
 /// Writes a request.
-pub fn encode<M: Method>(method: &M) -> Vec<u8> {
-    let call = serde_json::json!({ "method": M::NAME, "parameters": method });
-    let mut bytes = call.to_string().into_bytes();
+pub fn encode<M: Method>(parameters: &M) -> Vec<u8> {
+    written(&Outgoing { method: M::NAME, parameters, more: false })
+}
+
+/// Writes a request whose reply may come in pieces.
+pub fn encode_for_more<M: Method>(parameters: &M) -> Vec<u8> {
+    written(&Outgoing { method: M::NAME, parameters, more: true })
+}
+
+fn written<M: Method>(call: &Outgoing<M>) -> Vec<u8> {
+    let bytes = serde_json::to_vec(call);
+    let mut bytes = bytes.expect("requests have string keys only, and memory takes every byte");
     bytes.push(0);
     bytes
 }
@@ -255,7 +275,8 @@ mod tests {
     #[test]
     fn requests_are_read_as_foreign_clients_write_them() {
         let call = parse(br#"{"method":"org.varlink.service.GetInfo"}"#);
-        assert_eq!(call, Call { request: Ok(Request::GetInfo(GetInfo {})), oneway: false });
+        assert_eq!(call.request, Ok(Request::GetInfo(GetInfo {})));
+        assert!(!call.oneway && !call.more);
         let removals = [
             r#"{"method":"org.rat.scheduler1.RemoveJob","parameters":{"number":7},"more":true}"#,
             r#"{"parameters":{"number":7},"method":"org.rat.scheduler1.RemoveJob","later":[1]}"#,
@@ -263,7 +284,8 @@ mod tests {
         ];
         for text in removals {
             let request = Ok(Request::RemoveJob(RemoveJob { number: 7, kill: false }));
-            assert_eq!(parse(text.as_bytes()), Call { request, oneway: false }, "{text}");
+            let more = text.contains("more");
+            assert_eq!(parse(text.as_bytes()), Call { request, oneway: false, more }, "{text}");
         }
         let call = parse(br#"{"method":"org.rat.scheduler1.Reload","parameters":null}"#);
         assert_eq!(call.request, Ok(Request::Reload(Reload {})));

@@ -332,14 +332,7 @@ fn coming() -> reply::Coming {
 }
 
 fn queued() -> reply::Queued {
-    reply::Queued {
-        number: 1,
-        due: at(),
-        queue: "a".to_owned(),
-        owner: word(),
-        running: true,
-        lost: true,
-    }
+    reply::Queued { number: 1, due: at(), queue: 'a', owner: word(), running: true, lost: true }
 }
 
 fn version() -> reply::Version {

@@ -34,23 +34,20 @@ impl Frames {
 
     /// The next whole frame, without its zero byte.
     pub fn pop(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
-        let frame = self.pop_any();
-        let length = frame.as_ref().unwrap_or(&self.bytes).len();
-        if length > LONGEST { Err(TooLong) } else { Ok(frame) }
-    }
-
-    /// The next whole frame, however long: for a client, which trusts its ratd.
-    pub fn pop_any(&mut self) -> Option<Vec<u8>> {
         let end = self.bytes[self.searched..].iter().position(|byte| *byte == 0);
-        let Some(end) = end.map(|at| at + self.searched) else {
+        let end = end.map(|at| at + self.searched);
+        if end.unwrap_or(self.bytes.len()) > LONGEST {
+            return Err(TooLong);
+        }
+        let Some(end) = end else {
             self.searched = self.bytes.len();
-            return None;
+            return Ok(None);
         };
         self.searched = 0;
         let rest = self.bytes.split_off(end + 1);
         let mut frame = std::mem::replace(&mut self.bytes, rest);
         frame.pop();
-        Some(frame)
+        Ok(Some(frame))
     }
 }
 

@@ -85,7 +85,11 @@ impl ToSql for Column<Queue> {
 
 impl FromSql for Column<Queue> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Queue::try_from(value.as_str()?.to_owned()).map(Column).map_err(unexpected)
+        let text = value.as_str()?;
+        let mut letters = text.chars();
+        let queue = letters.next().filter(|_| letters.next().is_none()).and_then(Queue::new);
+        let wrong = || unexpected(format!("\"{}\" is no queue", text.escape_debug()));
+        queue.map(Column).ok_or_else(wrong)
     }
 }
 

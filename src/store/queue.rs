@@ -20,6 +20,21 @@ const CLAIMED_BYTES: usize = 16 << 20;
 
 /// A job as the queue lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number.
+    pub number: u64,
+    /// When it is due.
+    pub due: Timestamp,
+    /// Its queue.
+    pub queue: Queue,
+    /// Its owner's login name when it was submitted.
+    pub owner: String,
+    /// How far it has come.
+    pub state: State,
+}
+
+/// A job in the queue, but for what it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
     /// Its number.
     pub number: u64,
@@ -35,6 +50,29 @@ pub struct Queued {
     pub submitted: Timestamp,
     /// How far it has come.
     pub state: State,
+}
+
+/// A part of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In their order.
+    pub jobs: Vec<Listed>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Position>,
+}
+
+/// A position in the queue: behind the job of this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// Among those that wait or run, which lie in order of due time and number.
+    Waiting(Timestamp, u64),
+    /// Among those that are lost, which come after all others, in order of number.
+    Lost(u64),
+}
+
+impl Position {
+    /// Before the first.
+    pub const START: Position = Position::Waiting(Timestamp::MIN_UTC, 0);
 }
 
 /// How far an at-job has come.
@@ -163,7 +201,7 @@ impl Change<'_> {
         };
         self.write(|connection| {
             let mut select = connection.prepare_cached(statement)?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let limit = most(limit);
             let mut claimable = Vec::new();
             let (mut rows, mut bytes) = (select.query(params![Column(now), limit])?, 0);
             while bytes < CLAIMED_BYTES
@@ -284,7 +322,7 @@ impl Store {
                      FROM jobs JOIN recipes USING (number) JOIN runs ON runs.id = jobs.run
                      WHERE state = 'lost' AND told = 0 ORDER BY number LIMIT ?1",
                 )?
-                .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                .query_map([most(limit)], |row| {
                     let Column(ended) = row.get("ended")?;
                     let why: Option<String> = row.get("why")?;
                     let outcome = Outcome::Lost(why.unwrap_or_default());
@@ -296,34 +334,26 @@ impl Store {
         })
     }
 
-    /// The jobs that wait or run, of one user or of all, in order of due time and number; then those that are lost.
-    pub fn list(&self, owner: Option<Uid>) -> Result<Vec<Queued>, Error> {
+    /// The jobs that wait or run, of one user or of all, in order of due time and number; then those that are lost. At
+    /// most `limit` of them, from this position on.
+    pub fn list(&self, owner: Option<Uid>, from: Position, limit: usize) -> Result<Page, Error> {
         self.read(|connection| {
-            let mut jobs: Vec<Queued> = match owner {
-                None => connection
-                    .prepare_cached(
-                        "SELECT number, uid, owner, queue, due, submitted, state FROM jobs
-                         WHERE ended IS NULL ORDER BY due, number",
-                    )?
-                    .query_map([], queued)?
-                    .collect::<rusqlite::Result<_>>()?,
-                Some(uid) => connection
-                    .prepare_cached(
-                        "SELECT number, uid, owner, queue, due, submitted, state FROM jobs
-                         WHERE ended IS NULL AND uid = ?1 ORDER BY due, number",
-                    )?
-                    .query_map([uid.as_raw()], queued)?
-                    .collect::<rusqlite::Result<_>>()?,
+            let mut jobs = match from {
+                Position::Waiting(due, number) => waiting(connection, owner, (due, number), limit)?,
+                Position::Lost(_) => Vec::new(),
             };
-            let mut lost = connection.prepare_cached(
-                "SELECT number, uid, owner, queue, due, submitted, state FROM jobs
-                 WHERE state = 'lost' ORDER BY number",
-            )?;
-            for job in lost.query_map([], queued)? {
-                jobs.push(job?);
+            if let (true, Some(last)) = (jobs.len() == limit, jobs.last()) {
+                let next = Some(Position::Waiting(last.due, last.number));
+                return Ok(Page { jobs, next });
             }
-            jobs.retain(|job| owner.is_none_or(|uid| uid == job.uid));
-            Ok(jobs)
+            let behind = match from {
+                Position::Lost(number) => number,
+                Position::Waiting(..) => 0,
+            };
+            jobs.append(&mut lost(connection, owner, behind, limit - jobs.len())?);
+            let is_full = jobs.len() == limit;
+            let next = jobs.last().filter(|_| is_full).map(|last| Position::Lost(last.number));
+            Ok(Page { jobs, next })
         })
     }
 
@@ -340,6 +370,65 @@ impl Store {
                 .optional()
         })
     }
+}
+
+/// Those that wait or run, behind this one: first what else is due when it is, then what is due later. SQLite would
+/// look for both at once from the first of that instant on, which at noon may be thousands.
+fn waiting(
+    connection: &Connection,
+    owner: Option<Uid>,
+    (due, number): (Timestamp, u64),
+    limit: usize,
+) -> rusqlite::Result<Vec<Listed>> {
+    let (due, uid) = (Column(due), owner.map(Uid::as_raw));
+    let mut jobs = connection
+        .prepare_cached(
+            "SELECT number, due, queue, owner, state FROM jobs
+             WHERE ended IS NULL AND due = ?1 AND number > ?2 AND (?3 IS NULL OR uid = ?3)
+             ORDER BY number LIMIT ?4",
+        )?
+        .query_map(params![due, number.cast_signed(), uid, most(limit)], listed)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let left = most(limit - jobs.len());
+    let later = match uid {
+        None => connection
+            .prepare_cached(
+                "SELECT number, due, queue, owner, state FROM jobs
+                 WHERE ended IS NULL AND due > ?1 ORDER BY due, number LIMIT ?2",
+            )?
+            .query_map(params![due, left], listed)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+        Some(uid) => connection
+            .prepare_cached(
+                "SELECT number, due, queue, owner, state FROM jobs
+                 WHERE ended IS NULL AND due > ?1 AND uid = ?3 ORDER BY due, number LIMIT ?2",
+            )?
+            .query_map(params![due, left, uid], listed)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+    };
+    jobs.extend(later);
+    Ok(jobs)
+}
+
+/// Those that are lost, behind this one.
+fn lost(
+    connection: &Connection,
+    owner: Option<Uid>,
+    behind: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Listed>> {
+    connection
+        .prepare_cached(
+            "SELECT number, due, queue, owner, state FROM jobs
+             WHERE state = 'lost' AND number > ?1 AND (?2 IS NULL OR uid = ?2) ORDER BY number LIMIT ?3",
+        )?
+        .query_map(params![behind.cast_signed(), owner.map(Uid::as_raw), most(limit)], listed)?
+        .collect()
+}
+
+/// So many rows, as SQLite counts them.
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 fn insert(
@@ -426,7 +515,7 @@ pub(super) fn forget(
             "DELETE FROM jobs WHERE number IN
                  (SELECT number FROM jobs WHERE ended < ?1 ORDER BY ended LIMIT ?2)",
         )?
-        .execute(params![Column(before), i64::try_from(limit).unwrap_or(i64::MAX)])
+        .execute(params![Column(before), most(limit)])
 }
 
 fn number(row: &Row<'_>) -> rusqlite::Result<u64> {
@@ -448,8 +537,14 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     })
 }
 
-/// The job of a row that begins with number, uid, owner, queue, due, submitted and state: by their places, for a queue
-/// may be long.
+/// The job of a row of number, due, queue, owner and state: by their places, for a queue may be long.
+fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    let (Column(due), Column(queue)) = (row.get(1)?, row.get(2)?);
+    let number = row.get(0).map(i64::cast_unsigned)?;
+    Ok(Listed { number, due, queue, owner: row.get(3)?, state: state(row, 4)? })
+}
+
+/// The job of a row that begins with number, uid, owner, queue, due, submitted and state.
 fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
     let (Column(queue), Column(due), Column(submitted)) = (row.get(3)?, row.get(4)?, row.get(5)?);
     Ok(Queued {

@@ -14,7 +14,7 @@ use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
 use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
-use crate::store::queue::{Removed, Retried, State};
+use crate::store::queue::{Listed, Position, Removed, Retried, State};
 use crate::store::runs::Filter;
 use crate::store::{Change, MIGRATIONS, Store};
 
@@ -73,6 +73,10 @@ fn submit(store: &mut Store, due: i64) -> u64 {
     number
 }
 
+fn list(store: &Store, owner: Option<Uid>) -> Vec<Listed> {
+    store.list(owner, Position::START, usize::MAX).unwrap().jobs
+}
+
 fn run(id: u64, job: &str) -> Run {
     Run {
         id: RunId(id),
@@ -108,6 +112,37 @@ fn refusal(path: &Path) -> String {
     let message = Store::open(path).unwrap_err().to_string();
     assert!(message.starts_with(path.to_str().unwrap()), "names the file: {message}");
     message
+}
+
+/// The numbers that a listing in pieces of this length tells.
+fn listed(store: &Store, owner: Option<Uid>, length: usize) -> Vec<u64> {
+    let (mut numbers, mut from) = (Vec::new(), Some(Position::START));
+    while let Some(position) = from {
+        let page = store.list(owner, position, length).unwrap();
+        assert!(page.jobs.len() <= length);
+        numbers.extend(page.jobs.iter().map(|job| job.number));
+        from = page.next;
+    }
+    numbers
+}
+
+#[test]
+fn a_queue_in_pieces_of_any_length_is_the_whole_queue() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    for due in [30, 10, 20, 10, 10, 40, 10] {
+        submit(&mut store, due);
+    }
+    let change = store.begin().unwrap();
+    let of_bob = change.submit(BOB, "bob", at(-5), &submission(10)).unwrap();
+    let run = change.claim_due(QueueKind::Timed, at(10), RunId(1), 1).unwrap()[0].run.clone();
+    change.lose(&run, "power failed", at(11)).unwrap();
+    change.commit().unwrap();
+    let whole = [4, 5, 7, of_bob, 3, 1, 6, 2];
+    for length in 1..=9 {
+        assert_eq!(listed(&store, None, length), whole, "{length}");
+        assert_eq!(listed(&store, Some(BOB), length), [of_bob], "{length}");
+    }
 }
 
 #[test]
@@ -162,7 +197,7 @@ fn what_was_committed_is_in_the_files_before_they_are_closed() {
     for name in ["rat.db", "rat.db-wal"] {
         std::fs::copy(directory.0.join(name), copy.0.join(name)).unwrap();
     }
-    let found: Vec<u64> = copy.open().list(None).unwrap().iter().map(|job| job.number).collect();
+    let found: Vec<u64> = list(&copy.open(), None).iter().map(|job| job.number).collect();
     assert_eq!(found, [number]);
 }
 
@@ -171,7 +206,7 @@ fn a_change_that_is_dropped_never_was() {
     let directory = Directory::new();
     let mut store = directory.open();
     drop(store.begin().unwrap().submit(ALICE, "alice", at(0), &submission(0)));
-    assert_eq!(store.list(None).unwrap(), []);
+    assert_eq!(list(&store, None), []);
 }
 
 #[test]
@@ -241,7 +276,7 @@ fn a_job_is_removed_by_its_owner_or_root_alone() {
         assert_eq!(change.remove(number, caller).unwrap(), expected, "{number} by {caller}");
     }
     change.commit().unwrap();
-    assert_eq!(store.list(None).unwrap(), []);
+    assert_eq!(list(&store, None), []);
     // Its run is still known, and is finished as any other.
     assert_eq!(store.unfinished().unwrap().len(), 1);
 }
@@ -256,7 +291,7 @@ fn users_see_their_own_jobs_running_ones_too() {
     change.claim_due(QueueKind::Timed, at(10), RunId(1), 9).unwrap();
     change.commit().unwrap();
     let numbers = |owner| -> Vec<(u64, State)> {
-        store.list(owner).unwrap().iter().map(|job| (job.number, job.state)).collect()
+        list(&store, owner).iter().map(|job| (job.number, job.state)).collect()
     };
     assert_eq!(numbers(Some(ALICE)), [(mine[1], State::Claimed), (mine[0], State::Queued)]);
     assert_eq!(
@@ -284,7 +319,7 @@ fn a_job_that_is_over_leaves_no_script_behind() {
         assert_eq!(store.unfinished().unwrap(), [claimed[0].run.clone()]);
         finish(&mut store, &report(claimed[0].run.clone(), outcome.clone()));
         assert_eq!(store.unfinished().unwrap(), []);
-        assert_eq!(store.list(None).unwrap().len(), usize::from(kept));
+        assert_eq!(list(&store, None).len(), usize::from(kept));
         assert_eq!(store.show(number).unwrap().is_some(), kept, "{outcome:?}");
         let past = store.history(&Filter { limit: 9, ..Filter::default() }).unwrap();
         assert_eq!(past[0].outcome, Some(outcome));
@@ -526,7 +561,7 @@ fn a_file_cut_or_overwritten_makes_errors_not_panics() {
         for damaged in [&whole[..cut], &noisy] {
             std::fs::write(directory.database(), damaged).unwrap();
             let Ok(mut store) = Store::open(&directory.database()) else { continue };
-            let _ = store.list(None);
+            let _ = store.list(None, Position::START, usize::MAX);
             let _ = store.waiting();
             let _ = store.show(7);
             if let Ok(change) = store.begin() {
@@ -582,11 +617,11 @@ fn an_upgrade_keeps_a_copy_and_fails_as_a_whole() {
         })
         .unwrap();
     assert!(!half);
-    assert_eq!(store.list(None).unwrap()[0].number, number);
+    assert_eq!(list(&store, None)[0].number, number);
     drop(store);
     let copy = directory.0.join(format!("rat.db.{}", MIGRATIONS.len()));
     std::fs::rename(copy, directory.database()).unwrap();
-    assert_eq!(directory.open().list(None).unwrap()[0].number, number);
+    assert_eq!(list(&directory.open(), None)[0].number, number);
 }
 
 #[test]
@@ -607,7 +642,7 @@ fn a_full_disk_loses_the_change_and_nothing_else() {
         .expect_err("there is no room");
     assert!(error.is_full(), "{error}");
     assert!(error.to_string().contains("make room"), "{error}");
-    assert_eq!(store.list(None).unwrap().len(), 1);
+    assert_eq!(list(&store, None).len(), 1);
     // What is due can still be claimed: that needs no new page.
     let change = store.begin().unwrap();
     assert_eq!(change.claim_due(QueueKind::Timed, at(0), RunId(1), 9).unwrap()[0].number, first);

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chrono::{DateTime, NaiveDate};
-use rat::plan::civil::{Offsets, Timestamp};
-use rat::syntax::timespec::{iso, parse, resolve};
+use rat::plan::civil::{Meaning, Offsets, Timestamp, meaning, reading};
+use rat::syntax::timespec::{iso, parse, parse_touch, resolve};
 use rat::zone::Zone;
 
 /// How at is told the time, and how it tells what it understood without queueing anything: `-v` prints the due time
@@ -491,6 +491,70 @@ fn words_mean_what_they_mean_to_at() {
     }
     println!("{cases} asked, {accepted} accepted by at, {beyond} by rat alone; defects: {known:?}");
     assert!(accepted * 3 > cases, "at accepted only {accepted}");
+}
+
+/// What `-t` takes: most of the time something that there is.
+fn touch(chance: &mut Chance) -> String {
+    let year = match chance.below(4) {
+        0 => String::new(),
+        1 => format!("{:02}", chance.below(100)),
+        2 => format!("{:04}", chance.between(1960, 2045)),
+        _ => format!("{}", chance.between(2026, 2040)),
+    };
+    let seconds = match chance.below(4) {
+        0 => format!(".{:02}", chance.between(0, 61)),
+        _ => String::new(),
+    };
+    let (month, day) = (chance.between(1, 12), chance.between(1, 31));
+    let (hour, minute) = match chance.below(8) {
+        0 => (chance.between(0, 25), chance.between(0, 61)),
+        // Where clocks change.
+        1 | 2 => (chance.between(0, 3), chance.between(0, 59)),
+        _ => (chance.between(0, 23), chance.between(0, 59)),
+    };
+    let text = format!("{year}{month:02}{day:02}{hour:02}{minute:02}{seconds}");
+    match chance.below(12) {
+        0 => slip(&text, chance),
+        _ => text,
+    }
+}
+
+#[test]
+#[ignore = "needs the package of at; .ci/run asks for it"]
+fn the_times_of_touch_mean_what_they_mean_to_at() {
+    let peer = Peer::fetch();
+    let mut chance = Chance::of_environment();
+    let cases = std::env::var("RAT_CASES").map_or(6000, |cases| cases.parse().unwrap()) / 2;
+    let (mut agreed, mut past, mut twice) = (0, 0, 0);
+    for _ in 0..cases {
+        let zone_name = chance.one_of(ZONES);
+        let zone = Zone::named(zone_name).unwrap();
+        let text = touch(&mut chance);
+        let asked = Asked { zone: zone_name, now: moment(&mut chance), words: &text };
+        // A blank and a word behind it would be words.
+        if text.contains(' ') || text.starts_with('-') {
+            continue;
+        }
+        let theirs = peer.answer(&asked, &["-t", &text]);
+        let ours = parse_touch(&text, instant(asked.now), &zone);
+        let ours = ours.map(|due| due.timestamp()).map_err(|wrong| wrong.message);
+        let answers = Answers { asked: &asked, zone: &zone, theirs, ours };
+        // at never looks whether the time has passed.
+        let is_past_to_at = |due: &i64| *due < asked.now.div_euclid(60) * 60;
+        // Where the clock shows a time twice at leaves the choice to mktime(3).
+        let is_shown_twice =
+            |due: &i64| matches!(meaning(&zone, reading(&zone, instant(*due))), Meaning::Twice(..));
+        match (&answers.theirs, &answers.ours) {
+            (Ok(due), Err(why)) if is_past_to_at(due) && why.contains("past") => past += 1,
+            (Ok(due), _) if is_shown_twice(due) => twice += 1,
+            _ => {
+                assert!(answers.agree(), "{answers}");
+                agreed += usize::from(answers.theirs.is_ok());
+            }
+        }
+    }
+    println!("{cases} asked, {agreed} the same minute, {past} past, {twice} shown twice");
+    assert!(agreed * 4 > cases && past > 0, "only {agreed} agreed");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use rat::plan::submission::Submission;
 use rat::plan::text::Text;
 
 use crate::bench::{
-    AT, ATQ, ATRM, BATCH, Client, OTHER, RAT, Root, Start, eventually, is_root, me, overdue,
+    AT, ATQ, ATRM, BATCH, Client, OTHER, RAT, Root, Start, eventually, far_ahead, is_root, me,
+    overdue,
 };
 
 fn at(root: &Root, words: &[&str]) -> Client {
@@ -97,11 +98,14 @@ fn the_lines_and_statuses_are_those_of_at() {
     for (wrong, line) in [
         (&["-t", "203409310000"][..], "invalid date format: 203409310000\n"),
         (&["-t", "203402010304.60"], "invalid date format: 203402010304.60\n"),
-        (&["-u", "no such user", "noon"], "Cannot find username no such user\n"),
+        (&["-u", "no such user", "noon"], "/bin/sh\nrat-at: Cannot find username no such user\n"),
         (
             &["-f", "/no/file", "noon"],
-            "Cannot open input file /no/file: No such file or directory\n",
+            "/bin/sh\nCannot open input file /no/file: No such file or directory\n",
         ),
+        (&["noon", "tomorow"], "\nGarbled time\n"),
+        (&["noon", "jan", "40"], "there is no day 40\nGarbled time\n"),
+        (&["noon", "-", "30", "years"], "\nrefusing to create job destined in the past\n"),
         (&["-f", "/", "noon"], "Input error"),
         (&["-q", "aa", "noon"], "queue \"aa\" is not one letter"),
         (&["-q", "1", "noon"], "queue \"1\" is not one letter"),
@@ -493,5 +497,53 @@ fn a_job_has_three_descriptors_and_default_signals() {
     }
     let numbers: Vec<_> = text.lines().filter(|line| line.parse::<u32>().is_ok()).collect();
     assert_eq!(numbers, ["0", "1", "2", "3"], "3 is that of ls itself: {text}");
+    ratd.stop();
+}
+
+#[test]
+fn a_list_whose_last_line_does_not_end_is_complained_of() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("incomplete");
+    let ratd = Start::system(&root).ready();
+    let said = |allow: Option<&str>, deny: &str| {
+        root.write("etc/at.deny", deny);
+        match allow {
+            Some(allow) => drop(root.write("etc/at.allow", allow)),
+            None => drop(std::fs::remove_file(root.path("etc/at.allow"))),
+        }
+        let listed = root.client(ATQ, &[]).of_other().run();
+        let queued = at(&root, &["noon", "tomorrow"]).input("true").of_other().run();
+        let warned = |text: &str| text.matches("incomplete last line.").count();
+        assert_eq!(
+            (warned(&queued.stderr), queued.status),
+            (warned(&listed.stderr), listed.status)
+        );
+        (listed.status, listed.stderr)
+    };
+    let warning = |list: &str| format!("{}: incomplete last line.\n", root.shown(list));
+    assert_eq!(said(None, ""), (Some(0), String::new()));
+    assert_eq!(said(None, "somebody\n"), (Some(0), String::new()));
+    assert_eq!(said(None, "somebody"), (Some(0), warning("etc/at.deny")));
+    assert_eq!(said(Some(OTHER), "somebody"), (Some(0), warning("etc/at.allow")));
+    let refused = said(Some("somebody"), "");
+    assert!(refused.1.starts_with(&warning("etc/at.allow")) && refused.0 == Some(1), "{refused:?}");
+    // root is on no list.
+    assert_eq!(root.client(ATQ, &[]).run().ok().stderr, "");
+    ratd.stop();
+}
+
+#[test]
+fn an_owner_who_is_no_user_any_more_is_not_named() {
+    let root = Root::new("ownerless");
+    far_ahead(&root, 3);
+    let store = rusqlite::Connection::open(root.path("var/lib/rat/rat.db")).unwrap();
+    store.execute("UPDATE jobs SET owner = 'no such user' WHERE number <> 2", []).unwrap();
+    drop(store);
+    let ratd = Start::system(&root).ready();
+    let listed = root.client(ATQ, &["-o", "%Y"]).run().ok().stdout;
+    let ends: Vec<_> = listed.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(ends, ["a", &*format!("a {}", me()), "a"]);
     ratd.stop();
 }

@@ -213,11 +213,23 @@ pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
 
 /// Queues an at-job that was due two hours ago, while no ratd runs: no program can say that. Gives its number.
 pub fn overdue(root: &Root, script: &str, change: impl FnOnce(&mut Submission)) -> u64 {
-    root.directory("var/lib/rat");
-    let mut store = Store::open(&root.path("var/lib/rat/rat.db")).unwrap();
     let now: DateTime<Utc> = SystemTime::now().into();
-    let mut job = Submission {
-        due: now - TimeDelta::hours(2),
+    let mut job = job(now - TimeDelta::hours(2), script);
+    change(&mut job);
+    queue(root, now, &[job])
+}
+
+/// Queues so many at-jobs, each due a second after the one before and none for a year, while no ratd runs.
+pub fn far_ahead(root: &Root, count: i64) {
+    let now: DateTime<Utc> = SystemTime::now().into();
+    let due = |second| now + TimeDelta::days(365) + TimeDelta::seconds(second);
+    let jobs: Vec<_> = (0..count).map(|second| job(due(second), "true")).collect();
+    queue(root, now, &jobs);
+}
+
+fn job(due: DateTime<Utc>, script: &str) -> Submission {
+    Submission {
+        due,
         queue: Queue::new('a').unwrap(),
         script: Text::from(script),
         environment: [(Text::from("PATH"), Text::from("/usr/bin:/bin"))].into(),
@@ -226,12 +238,18 @@ pub fn overdue(root: &Root, script: &str, change: impl FnOnce(&mut Submission)) 
         mail: Mail::Never,
         mail_to: None,
         deadline: None,
-    };
-    change(&mut job);
+    }
+}
+
+/// Queues these jobs, and gives the number of the last.
+fn queue(root: &Root, now: DateTime<Utc>, jobs: &[Submission]) -> u64 {
+    root.directory("var/lib/rat");
+    let mut store = Store::open(&root.path("var/lib/rat/rat.db")).unwrap();
     let queued = store.begin().unwrap();
-    let number = queued.submit(geteuid(), &me(), now, &job).unwrap();
+    let submit = |job| queued.submit(geteuid(), &me(), now, job).unwrap();
+    let number = jobs.iter().map(submit).max();
     queued.commit().unwrap();
-    number
+    number.unwrap_or_default()
 }
 
 /// How a program ended and what it said.

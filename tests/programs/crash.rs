@@ -1,12 +1,13 @@
 //! At most once: ratd dies at each numbered place (src/daemon/crash.rs), and every at-job has then started once, or
 //! is lost and said to be.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{AT, Ratd, Root, Start, children, eventually, overdue};
+use crate::bench::{AT, ATQ, Output, Ratd, Root, Start, children, eventually, overdue};
 
 /// Waits until every job has a row that tells its end.
 fn settled(root: &Root, ratd: &mut Ratd, jobs: u64) {
@@ -165,4 +166,100 @@ fn ratd_and_its_fork_server_killed_together_lose_no_word() {
     check(&root, &[], &mut next, 1);
     assert_eq!(root.read("started"), "at-1\n");
     next.stop();
+}
+
+/// The numbers in the queue, each of which must be there once.
+fn queued(root: &Root) -> Vec<u64> {
+    let listed = root.client(ATQ, &[]).run().ok().stdout;
+    let number = |line: &str| line.split('\t').next().unwrap().parse().unwrap();
+    let numbers: Vec<u64> = listed.lines().map(number).collect();
+    assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len(), "{listed}");
+    numbers
+}
+
+/// The number that a submission was acknowledged with.
+fn acknowledged(client: &Output) -> Option<u64> {
+    let line = client.stderr.lines().find(|line| line.starts_with("job "))?;
+    line.split(' ').nth(1).unwrap().parse().ok()
+}
+
+/// ratd dies at this place of so many submissions at once. What was acknowledged, and what is there.
+fn submissions_die_at(place: u32, clients: usize) -> (Vec<u64>, Vec<u64>) {
+    let root = Root::new(&format!("submit-{place}-{clients}"));
+    let mut first = Start::system(&root).variable("RAT_CRASH_AT", place.to_string()).ready();
+    let submit = || root.client(AT, &["noon", "tomorrow"]).input("true\n");
+    let submitted: Vec<_> = (0..clients).map(|_| submit().start()).collect();
+    let ended = first.await_end();
+    assert_eq!(ended.signal(), Some(libc::SIGKILL), "place {place}: {:?}", first.said);
+    let mut told = Vec::new();
+    for client in submitted {
+        let said = client.finish();
+        match acknowledged(&said) {
+            Some(number) => told.push(number),
+            // One that came too late for this ratd knows that nothing was queued.
+            None if said.stderr.contains("nothing was queued") => drop(said.fails(1, "no ratd")),
+            None => drop(said.fails(1, "it is not known whether the job was queued")),
+        }
+    }
+    let second = Start::system(&root).ready();
+    let there = queued(&root);
+    assert!(told.iter().all(|number| there.contains(number)), "{told:?} of {there:?}");
+    let next = acknowledged(&submit().run().ok()).unwrap();
+    assert!(there.iter().all(|number| *number < next), "{next} behind {there:?}");
+    second.stop();
+    (told, there)
+}
+
+#[test]
+fn a_job_is_queued_once_or_not_at_all_wherever_ratd_dies() {
+    let nothing = Vec::new;
+    assert_eq!(submissions_die_at(11, 1), (nothing(), nothing()), "not yet written");
+    assert_eq!(submissions_die_at(12, 1), (nothing(), nothing()), "not committed");
+    assert_eq!(submissions_die_at(13, 1), (nothing(), vec![1]), "nobody was told");
+    assert_eq!(submissions_die_at(14, 1), (vec![1], vec![1]));
+    for place in 11..=14 {
+        let (told, there) = submissions_die_at(place, 8);
+        assert!(told.len() <= there.len() && there.len() <= 8, "{place}: {told:?} of {there:?}");
+    }
+}
+
+#[test]
+fn a_job_is_queued_once_or_not_at_all_wherever_its_client_dies() {
+    let root = Root::new("client-dies");
+    let ratd = Start::system(&root).ready();
+    let trace = root.shown("home/trace");
+    let submit = |options: &[&str]| {
+        let command = [options, &["-f", "-o", &trace, AT, "noon", "tomorrow"]].concat();
+        root.client("strace", &command).input("true\n").run()
+    };
+    if acknowledged(&submit(&[])) != Some(1) {
+        eprintln!("skipped: strace cannot trace");
+        return;
+    }
+    // Each call from the first to ratd on: its name, and how often it was made before.
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let calls = text.lines().filter_map(|line| line.split_once(' ')?.1.trim().split_once('('));
+    let calls: Vec<_> = calls.map(|(name, _)| name).collect();
+    let first = calls.iter().position(|name| *name == "connect").unwrap();
+    let mut before = queued(&root);
+    let (mut acknowledgements, mut kept) = (0, 0);
+    for at in first..calls.len() {
+        let (name, count) =
+            (calls[at], calls[..=at].iter().filter(|name| **name == calls[at]).count());
+        let inject = format!("inject={name}:signal=KILL:when={count}");
+        let said = submit(&["-e", &inject]);
+        let after = queued(&root);
+        assert!(before.iter().all(|number| after.contains(number)), "{inject}: {after:?}");
+        let new: Vec<_> = after.iter().filter(|number| !before.contains(number)).copied().collect();
+        assert!(new.len() <= 1, "{inject}: {new:?}");
+        if let Some(number) = acknowledged(&said) {
+            assert_eq!(new, [number], "{inject}");
+            acknowledgements += 1;
+        }
+        kept += new.len();
+        before = after;
+    }
+    let killed = calls.len() - first;
+    assert!(acknowledgements < kept && kept < killed, "{acknowledgements}, {kept} of {killed}");
+    ratd.stop();
 }

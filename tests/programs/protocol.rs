@@ -12,7 +12,7 @@ use nix::unistd::User;
 use serde_json::{Value, json};
 
 use crate::bench::{
-    AT, ATQ, Client, DEADLINE, OTHER, RAT, RATD, Ratd, Root, Start, eventually, is_root,
+    AT, ATQ, Client, DEADLINE, OTHER, RAT, RATD, Ratd, Root, Start, eventually, far_ahead, is_root,
 };
 
 /// A connection that says what it likes.
@@ -537,4 +537,46 @@ fn only_its_owner_reaches_a_users_own_ratd() {
     let _ratd = Start::file(&root, &table).ready();
     root.client(RAT, &["status"]).of_other().run().fails(3, "Permission denied");
     assert!(Path::new(&root.path("run/rat/control.sock")).exists());
+}
+
+#[test]
+fn a_long_queue_comes_in_pieces_to_who_asks_so() {
+    let root = Root::new("long-queue");
+    far_ahead(&root, 10_000);
+    let _ratd = Start::system(&root).ready();
+    let whole = Raw::new(&root).call("ListQueue", &json!({}))["parameters"]["jobs"].clone();
+    assert_eq!(whole.as_array().unwrap().len(), 10_000);
+    let ask = br#"{"method":"org.rat.scheduler1.ListQueue","more":true}"#;
+    let ask = [&ask[..], b"\0"].concat();
+    let pieces = |raw: &mut Raw| {
+        let (mut jobs, mut count) = (Vec::new(), 0);
+        loop {
+            let mut reply = raw.reply();
+            jobs.append(reply["parameters"]["jobs"].as_array_mut().unwrap());
+            count += 1;
+            if reply["continues"] != true {
+                return (Value::from(jobs), count);
+            }
+        }
+    };
+    // Whoever asks, and asks again before the end, is answered in order.
+    let mut raw = Raw::new(&root);
+    raw.send(&ask).send(&frame("GetStatus", &json!({}), false)).send(&ask);
+    let (jobs, count) = pieces(&mut raw);
+    assert!(count > 2, "{count} pieces");
+    assert!(jobs == whole, "the pieces are the whole");
+    assert!(raw.reply()["parameters"]["running"].is_u64());
+    assert!(pieces(&mut raw).0 == whole);
+    // Nobody is held up by those who do not read on, or are gone.
+    let mut deaf: Vec<_> = (0..20).map(|_| Raw::new(&root)).collect();
+    for raw in &mut deaf {
+        raw.send(&ask);
+        Raw::new(&root).send(&ask);
+    }
+    assert_eq!(root.client(ATQ, &[]).run().ok().stdout.lines().count(), 10_000);
+    assert!(deaf.iter_mut().all(|raw| pieces(raw).0 == whole));
+    // Who waits for no reply gets no piece of one.
+    let silent = br#"{"method":"org.rat.scheduler1.ListQueue","more":true,"oneway":true}"#;
+    raw.send(&[&silent[..], b"\0"].concat());
+    assert!(raw.call("GetStatus", &json!({}))["parameters"]["running"].is_u64());
 }

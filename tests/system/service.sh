@@ -70,7 +70,16 @@ END
 inside sh /setup
 install_package '/packages/cron_*.deb' '/packages/at_*.deb'
 printf 'MAILTO=alice\n* * * * * echo minute >>minutes\n' | as alice crontab -
-as alice 'echo "echo queued with at >atjob" | at now + 1 hour' 2>/dev/null
+# Without its daemon at only queues, which leaves a job to rat that is due already.
+inside service atd stop >/dev/null 2>&1
+as alice 'echo "echo \"queued with at: \$OF_AT\" >/home/alice/atjob" | OF_AT=env at now' 2>/dev/null
+as alice 'echo "echo never" | at -q c noon tomorrow' 2>/dev/null
+echo true | inside at -q B 23:59 2030-12-31 2>/dev/null
+# Time, queue and owner of each job; the numbers are each program's own.
+queue_of_at() { inside atq | cut -f 2 | sort; }
+queue_of_at >"$scratch/queue"
+[ "$(wc -l <"$scratch/queue")" = 3 ] || die "at queued no three jobs: $(cat "$scratch/queue")"
+cp -a "$root/var/spool/cron/atjobs" "$scratch/atjobs"
 cp -a "$root/var/spool/cron/crontabs/alice" "$scratch/alice.crontab"
 
 say "to rat"
@@ -98,9 +107,20 @@ for program in crontab at batch atq atrm anacron ratd rat; do
     inside sh -c 'file=$(readlink -f "$(command -v "$1")") && [ -x "$file" ] && [ ! -u "$file" ] && [ ! -g "$file" ]' \
         sh "$program" || die "$program is missing, or has a setuid or setgid bit"
 done
-if inside rat help import >/dev/null 2>&1; then
-    shows '^[0-9]' as alice atq || die "the queue of at was not taken over"
-fi
+
+say "the queue of at"
+expect "what at queued, and was due" grep -q 'queued with at: env' "$root/home/alice/atjob"
+queue_of_at | cmp - <(grep -e ' c ' -e ' B ' "$scratch/queue") || die "not the queue that at had: $(inside atq)"
+shows ' c alice$' as alice atq || die "alice has not her job"
+shows ' B root$' as alice atq && die "alice has the job of root"
+[ -z "$(ls "$root/var/spool/cron/atjobs")" ] || die "at would run these again: $(ls "$root/var/spool/cron/atjobs")"
+# What is there once more is taken once, and goes only when it is to.
+cp -a "$scratch"/atjobs/[a-zA-Z]* "$root/var/spool/cron/atjobs/"
+shows '3' inside sh -c 'rat import at | grep -c "taken over before"' || die "a job is taken twice"
+diff -r "$scratch/atjobs" "$root/var/spool/cron/atjobs" | grep -v 'atjobs: \.SEQ' && die "the queue of at was changed"
+inside rat import at --remove >/dev/null || die "rat import at --remove"
+[ -z "$(ls "$root/var/spool/cron/atjobs")" ] || die "rat import at --remove leaves $(ls "$root/var/spool/cron/atjobs")"
+queue_of_at | cmp - <(grep -e ' c ' -e ' B ' "$scratch/queue") || die "another queue after that: $(inside atq)"
 
 say "the service: status, reload, stop and start"
 case $init in

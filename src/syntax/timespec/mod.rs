@@ -160,6 +160,9 @@ pub fn resolve(
     })
 }
 
+/// The code of what is wrong with a time that has passed.
+pub const PAST: &str = "T005";
+
 /// The instant of at's and touch's `-t [[CC]YY]MMDDhhmm[.SS]`. Its seconds are kept.
 ///
 /// Without a year it is this year's. What is past, does not exist or is jumped over by the clock is refused.
@@ -357,5 +360,5 @@ fn not_past(
         return Ok(due);
     }
     let message = format!("that time is past: {}", iso(due, zone));
-    Err(Diagnostic::error("T005", 1, columns, message))
+    Err(Diagnostic::error(PAST, 1, columns, message))
 }
