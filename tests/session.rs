@@ -110,6 +110,7 @@ impl Bench {
                 owner: me(),
                 due: Default::default(),
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind,
@@ -127,10 +128,12 @@ impl Bench {
             stamp: None,
             keep_output: 64 << 10,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: Some(Text::from("/bin/true")), patience: 60 },
             log: Text::from("/dev/null/no-log"),
             manner: OWN,
             daemon: Vec::new(),
+            programs: Text::default(),
             codeset: "UTF-8".to_owned(),
             over: None,
         }

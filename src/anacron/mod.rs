@@ -95,6 +95,7 @@ fn conduct(options: &Options, paths: &Paths, voice: &mut Voice) -> Result<ExitCo
     voice.explain(&format!("Anacron started on {today}"));
     let mut anacron = Anacron {
         log: paths.under_root("dev/log"),
+        programs: paths.programs(),
         spool,
         began,
         zone,
@@ -171,6 +172,7 @@ struct Held {
 /// One call.
 struct Anacron {
     log: PathBuf,
+    programs: PathBuf,
     spool: PathBuf,
     began: Timestamp,
     zone: Zone,
@@ -209,8 +211,9 @@ impl Anacron {
                     let delay = Duration::from_secs(60 * u64::from(every.delay));
                     // As anacron does: the day on which it was called, however late a job is started.
                     let date = reading(&self.zone, self.began).date();
-                    let held =
-                        Held { stamp, once: Once { period: every.period, date, forced: false } };
+                    let (period, on_success) = (every.period, job.retries.times > 0);
+                    let once = Once { period, date, forced: false, on_success };
+                    let held = Held { stamp, once };
                     planned.push(Planned { job: job.clone(), asked, delay, held });
                 }
                 Ok(Some(_)) => {}
@@ -295,15 +298,18 @@ impl Anacron {
                 owner,
                 due: now,
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             recipe: Recipe { environment, ..job.recipe.clone() },
             stamp: Some(Asked { file, once }),
             keep_output: KEEP_OUTPUT,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
             over: None,
             manner: manner::OWN,
             daemon: Vec::new(),
+            programs: Text(self.programs.as_os_str().as_bytes().to_vec()),
             codeset: codeset(),
             log: Text(self.log.as_os_str().as_bytes().to_vec()),
         }

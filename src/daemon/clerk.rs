@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use nix::sys::inotify::{AddWatchFlags, Inotify};
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control;
@@ -18,10 +18,13 @@ use crate::daemon::crash::{Crash, Place};
 use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
+use crate::daemon::explain;
 use crate::daemon::options::Mode;
 use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
+use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
+use crate::plan::catch_up::is_done_by;
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
@@ -34,7 +37,7 @@ use crate::spool::watch::{directories, is_blind};
 use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
-use crate::store::runs::Filter;
+use crate::store::runs::{Filter, Past};
 use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
@@ -71,6 +74,8 @@ pub struct Clerk {
     syslog: Syslog,
     /// Runs from here on are this ratd's own.
     first: RunId,
+    /// When this ratd was started.
+    started: Timestamp,
     /// Runs of earlier ratds that the loop knows of.
     adopted: BTreeSet<RunId>,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
@@ -82,6 +87,8 @@ pub struct Clerk {
     /// What waits for an earlier fork server to end.
     unsettled: Option<Command>,
     unsettled_is_told: bool,
+    /// Every file has been read once.
+    has_begun: bool,
     /// Lost runs of at-jobs whose owners are being told.
     being_told: BTreeSet<RunId>,
     /// What an earlier ratd wrote down of entries is known not to be the last word.
@@ -96,20 +103,23 @@ pub struct Clerk {
     answers: Answers,
 }
 
+/// What a clerk begins with.
+pub struct Beginning {
+    pub mode: Mode,
+    pub store: Result<Store, String>,
+    pub spool: Spool,
+    pub changes: Arc<Inotify>,
+    /// The first run of this ratd.
+    pub first: RunId,
+    /// When this ratd was started.
+    pub started: Timestamp,
+    pub crash: Crash,
+}
+
 impl Clerk {
-    /// A clerk that has not begun. `first` is the first run of this ratd.
-    pub fn new(
-        mode: Mode,
-        store: Result<Store, String>,
-        changes: Arc<Inotify>,
-        first: RunId,
-        crash: Crash,
-        answers: Answers,
-    ) -> Clerk {
-        let spool = match &mode.file {
-            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
-            None => Spool::of_system(&mode.paths, mode.dialect),
-        };
+    /// A clerk that has not begun.
+    pub fn new(beginning: Beginning, answers: Answers) -> Clerk {
+        let Beginning { mode, store, spool, changes, first, started, crash } = beginning;
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
@@ -122,12 +132,14 @@ impl Clerk {
             periods: BTreeMap::new(),
             syslog,
             first,
+            started,
             unstored,
             adopted: BTreeSet::new(),
             opened: None,
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
+            has_begun: false,
             being_told: BTreeSet::new(),
             is_anew: false,
             making_up: BTreeMap::new(),
@@ -173,14 +185,34 @@ impl Clerk {
 
     /// What runs is adopted and what ended is told before the first table is: a job that runs is known to run.
     fn begin(&mut self) {
+        self.bound_history();
         self.tell_health();
+        self.note_start();
         for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
             self.take_up(run);
         }
         self.look();
+        self.has_begun = true;
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
+    }
+
+    /// Writes down that no ratd ran up to now, if one did before.
+    fn note_start(&mut self) {
+        let Ok(store) = &mut self.store else { return };
+        let restarted =
+            store.boot_id().is_ok_and(|known| known.is_some_and(|known| known != host::boot()));
+        let seen = store.seen().ok().flatten();
+        let absence = before_start(seen, self.started, restarted);
+        let written = store.begin().and_then(|change| {
+            if let Some(absence) = &absence {
+                change.note_absence(absence)?;
+            }
+            change.set_seen(self.started)?;
+            change.commit()
+        });
+        self.note(&written);
     }
 
     /// Before anything else is written: nothing that an earlier ratd wrote down of entries is the last word, there was
@@ -261,6 +293,11 @@ impl Clerk {
                 let reply = control::encode(Ok(told));
                 self.answers.give(Answer::Reply { client, reply });
             }
+            Command::Explain { client, explained, owner } => {
+                let reply =
+                    explain::complete(self.store.as_ref().ok(), *explained, owner.as_deref());
+                self.answers.give(Answer::Reply { client, reply });
+            }
             Command::Look { client } => {
                 self.look();
                 self.answers.give(match client {
@@ -279,6 +316,7 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::End { runs } => self.end(&runs),
             Command::Tell { client, run, outcome } => {
                 let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
                 self.answers.give(Answer::Reply { client, reply });
@@ -290,6 +328,7 @@ impl Clerk {
             | Command::Refused { .. }
             | Command::Collect { .. }
             | Command::Lost { .. }
+            | Command::Absent { .. }
             | Command::Stamp { .. }
             | Command::Recall { .. }
             | Command::Owe { .. }
@@ -299,12 +338,28 @@ impl Clerk {
         }
     }
 
+    /// One that cannot be asked has ended, or has not begun yet and will not be waited for.
+    fn end(&self, runs: &[RunId]) {
+        for run in runs {
+            if let Err(error) = report::ask_to_end(&self.run_file(*run)) {
+                self.answers.give(Answer::Said { text: format!("cannot end run {run}: {error}") });
+            }
+        }
+    }
+
     fn identify(&self, client: Client, uid: Uid) {
         // Who is only not found now is not nobody: lists of who may not do something go by the name.
         let caller = match User::from_uid(uid) {
             Ok(user) => {
                 let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
                 Ok(Caller { uid, name, user })
+            }
+            // A container needs no users but its own, nor a file of names.
+            Err(_)
+                if let (Some(_), Some((_, name))) = (self.mode.container, &self.mode.file)
+                    && uid == geteuid() =>
+            {
+                Ok(Caller { uid, name: name.clone(), user: None })
             }
             Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
         };
@@ -333,14 +388,21 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
+            let mut failed = Vec::new();
             let answer = match change {
-                spool::Change::Loaded { source, jobs, problems } => {
+                spool::Change::Loaded { source, jobs, problems, left } => {
                     self.periods.insert(source.clone(), Vec::new());
                     let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     self.note_making_up(&source, &jobs);
-                    Answer::Loaded { source, jobs, problems }
+                    failed = self.failed_before(&jobs);
+                    Answer::Loaded { source, jobs, problems, left }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
+                spool::Change::Configured { source, problems, counts } => {
+                    self.configure();
+                    let config = counts.then(|| Box::new(self.mode.config.clone()));
+                    Answer::Configured { source, problems, config }
+                }
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
                 spool::Change::Gone { source, problems } => {
                     self.periods.remove(&source);
@@ -349,9 +411,22 @@ impl Clerk {
                 }
             };
             self.answers.give(answer);
+            failed.into_iter().for_each(|failed| self.answers.give(failed));
         }
         self.watch();
         self.look_at_stamps();
+    }
+
+    /// rat.conf may say something else now.
+    fn configure(&mut self) {
+        self.mode.configure(self.spool.config());
+        self.bound_history();
+    }
+
+    fn bound_history(&mut self) {
+        if let Ok(store) = &mut self.store {
+            store.retention = self.mode.retention();
+        }
     }
 
     fn note_making_up(&mut self, source: &Source, jobs: &[Arc<Job>]) {
@@ -361,6 +436,18 @@ impl Clerk {
         if !ids.is_empty() {
             self.making_up.insert(source.clone(), ids);
         }
+    }
+
+    /// What failed under an earlier ratd, and may wait to be tried again.
+    fn failed_before(&self, jobs: &[Arc<Job>]) -> Vec<Answer> {
+        let Some(store) = self.store.as_ref().ok().filter(|_| !self.has_begun) else {
+            return Vec::new();
+        };
+        let failed = |job: &Arc<Job>| {
+            let past = last_run(store, job)?;
+            Some(Answer::Failed { run: past.run, outcome: past.outcome?, ended: past.ended? })
+        };
+        jobs.iter().filter(|job| job.retries.times > 0).filter_map(failed).collect()
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
@@ -389,8 +476,7 @@ impl Clerk {
                 | AddWatchFlags::IN_MOVE
                 | AddWatchFlags::IN_CREATE
                 | AddWatchFlags::IN_DELETE
-                | AddWatchFlags::IN_ATTRIB
-                | AddWatchFlags::IN_ONLYDIR;
+                | AddWatchFlags::IN_ATTRIB;
             // Asked again for one that is watched already, the kernel changes nothing; a directory that was
             // replaced gets its watch back.
             if let Err(error) = self.changes.add_watch(path, events)
@@ -524,8 +610,12 @@ impl Clerk {
             Command::Collect { run, .. } => collected.insert(*run),
             _ => true,
         });
-        let prepared: Vec<_> =
+        let handled = writes.iter().filter_map(instant).max().map(Write::Handled);
+        let mut prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        if !prepared.is_empty() {
+            prepared.extend(handled);
+        }
         for write in &prepared {
             self.tell_end(write);
         }
@@ -547,6 +637,7 @@ impl Clerk {
         }
         self.opened = Some(now);
         self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
+        self.bound_history();
         self.tell_health();
         self.tell_queue();
     }
@@ -738,6 +829,7 @@ impl Clerk {
                 Write::Told(run) => {
                     self.unstored.insert(*run);
                 }
+                Write::Handled(_) => {}
                 Write::Other(command) => {
                     if let Command::Owe { job, owed, handled } = &**command {
                         let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
@@ -815,14 +907,19 @@ fn leaves_untold(write: &Write) -> bool {
     match write {
         Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
         Write::Told(_) => true,
-        Write::Other(_) => false,
+        Write::Handled(_) | Write::Other(_) => false,
     }
 }
 
 /// The date of a period job's last run, if that counts as done.
 fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
-    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
-    let last = store.history(&filter).ok()?.pop()?;
-    let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
+    let last = last_run(store, job)?;
+    let on_success = job.retries.times > 0;
+    let counts = last.outcome.as_ref().is_some_and(|outcome| is_done_by(on_success, outcome));
     last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())
+}
+
+fn last_run(store: &Store, job: &Job) -> Option<Past> {
+    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
+    store.history(&filter).ok()?.pop()
 }

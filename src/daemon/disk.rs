@@ -10,6 +10,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::daemon::explain::Explained;
+use crate::plan::absence::Absence;
 use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -17,6 +19,7 @@ use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
+use crate::syntax::config::Config;
 
 /// What the disk thread is told.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub enum Command {
     Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
     /// The reply to a request for jobs, but for how each ended last.
     Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
+    /// The reply to a request for why a job ran or did not, but for what the store knows.
+    Explain { client: Client, explained: Box<Explained>, owner: Option<String> },
     /// Read what changed in the spool. `client` waits to be told that it is done.
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
@@ -45,12 +50,16 @@ pub enum Command {
     Refused { run: Run, at: Timestamp, why: String },
     /// The session of this run is gone: take its report.
     Collect { run: RunId, now: Timestamp },
+    /// Ask the sessions of these runs to end their jobs.
+    End { runs: Vec<RunId> },
     /// Nobody can know any more what became of this run.
     Lost { run: Run, now: Timestamp, why: String },
     /// Look for reports of which nothing was heard.
     CollectAll { now: Timestamp },
     /// Wait until no fork server but this one can start anything, then find out what became of these runs.
     Settle { server: u64, unconfirmed: Vec<Run>, now: Timestamp },
+    /// Nothing was handled for a while, which is over.
+    Absent { absence: Absence },
     /// A period job was done for the period of this date.
     Stamp { ident: String, date: chrono::NaiveDate },
     /// What is written down of these entries? Up to the instants beside them all is decided of those that are new.
@@ -77,9 +86,11 @@ pub enum Answer {
     /// A run of an earlier ratd goes on.
     Adopted { run: Run, at: Timestamp },
     /// A crontab was read.
-    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// A crontab could not be read; its jobs stay.
     Kept { source: Source, problems: Vec<String> },
+    /// rat.conf was read. `None`: what it last said counts.
+    Configured { source: Source, problems: Vec<String>, config: Option<Box<Config>> },
     /// A file in a directory of crontabs is none by its name.
     Skipped { source: Source, problem: String },
     /// A crontab is gone.
@@ -100,6 +111,8 @@ pub enum Answer {
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The last run of a job under an earlier ratd ended so.
+    Failed { run: Run, outcome: Outcome, ended: Timestamp },
     /// The stamp of a period job says this now.
     Stamped { name: String, done: Option<chrono::NaiveDate> },
     /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.

@@ -23,10 +23,12 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::stopping::Stopping;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Loudness, Syslog, Weight};
+use crate::plan::absence::{Clocks, noticed};
 use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
@@ -38,6 +40,7 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
+use crate::syntax::config::Config;
 use crate::sys::uevent::Uevents;
 use crate::sys::{host, power};
 
@@ -88,6 +91,8 @@ pub struct Ratd {
     pub state: State,
     /// It was told to stop, and replies until then at most, by the clock that nobody sets.
     pub leaves: Option<Duration>,
+    /// In a container: it leaves when its jobs have ended.
+    pub stopping: Option<Stopping>,
 }
 
 /// Whether the loop goes on.
@@ -113,6 +118,7 @@ impl Ratd {
             tracing::debug!("woke at {}: {ready:?}", now.wall);
             self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
+            self.note_absence(&now, wakeup)?;
             self.decide(&now, Event::Woke);
             self.look_for_mains(&now);
             self.revive(&now);
@@ -120,6 +126,9 @@ impl Ratd {
                 if self.attend(&now, ready)? == Life::Ends {
                     return Ok(());
                 }
+            }
+            if self.leaves.is_none() && self.has_outlived_jobs(&now) {
+                self.leave(&now);
             }
             if self.has_left(&now) {
                 self.farewell();
@@ -132,11 +141,22 @@ impl Ratd {
         }
     }
 
+    /// Writes down that nothing was handled for a while, if that is so.
+    fn note_absence(&mut self, now: &Now, wakeup: Option<Timestamp>) -> io::Result<()> {
+        let since_boot = wait::since_boot()?;
+        let clocks = Clocks { wall: now.wall, awake: now.monotonic, since_boot };
+        let before = self.state.clocks.replace(clocks);
+        if let Some(absence) = before.and_then(|before| noticed(&before, &clocks, wakeup)) {
+            self.disk.record(Command::Absent { absence });
+        }
+        Ok(())
+    }
+
     /// When there is something to do at the latest.
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
         let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
         let deaf = if self.connections.is_deaf() { Some(wait::now()?.wall + DEAF) } else { None };
-        let gone = match self.leaves {
+        let gone = match self.leaves.or(self.stopping.and_then(|stopping| stopping.until)) {
             Some(until) => {
                 let now = wait::now()?;
                 let left = TimeDelta::from_std(until.saturating_sub(now.monotonic));
@@ -207,6 +227,8 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
+                // What is due now is nobody's any more; at-jobs stay queued.
+                Action::Start { .. } | Action::Claim { .. } if self.stopping.is_some() => {}
                 Action::Start { run, recipe, once } => {
                     started = true;
                     self.start(now.wall, run, recipe, once);
@@ -227,14 +249,14 @@ impl Ratd {
                         say::instant(since, &*job.zone)
                     );
                     self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "miss", job = job.name, times, "{text}");
                 }
                 Action::Skipped { job, due: at } => {
                     self.state.runs_missed += 1;
                     let due = say::instant(at, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "skip", job = job.name, "{text}");
                     if job.terms.make_up() {
                         self.disk.must(Command::Handled { job: job.id.clone(), due: at });
                     }
@@ -268,7 +290,7 @@ impl Ratd {
     /// Orders a run; of a period job the one of its period.
     pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
-        tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
+        say::started(&run, &recipe);
         let stamp = once.map(|once| {
             let file = stamp::directory(&self.mode.paths).join(&run.name);
             Stamp { file: Text(file.into_os_string().into_vec()), once }
@@ -305,17 +327,24 @@ impl Ratd {
         }
     }
 
-    fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+    fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
+        let is_contained = self.mode.container.is_some();
+        recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
         Order {
             run,
             recipe,
             stamp: None,
             keep_output: KEEP_OUTPUT,
-            echo: self.mode.file.is_some(),
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            echo: self.mode.file.is_some() && !is_contained,
+            as_ratd: is_contained,
+            mailer: Mailer {
+                program: self.mode.config.sendmail.as_deref().map(Text::from),
+                patience: MAIL_PATIENCE,
+            },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: self.mode.dialect.manner.clone(),
             daemon: self.surroundings.variables.clone(),
+            programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
             codeset: self.surroundings.codeset.clone(),
             over: None,
         }
@@ -329,12 +358,15 @@ impl Ratd {
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
                     if self.leaves.is_some() {
                         self.farewell();
                         return Ok(Life::Ends);
                     }
-                    self.leave(now);
+                    match self.mode.container {
+                        Some(container) => self.stop_in_container(now, container, signal),
+                        None => self.leave(now),
+                    }
                 }
                 Ok(Signal::SIGHUP) => {
                     self.notify.reloading(now);
@@ -416,10 +448,14 @@ impl Ratd {
                     self.connections.reply(client, reply, &self.wait)
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
-                Answer::Loaded { source, jobs, problems } => {
+                Answer::Loaded { source, jobs, problems, left } => {
+                    self.state.left.insert(source.clone(), left);
                     self.load(now, source, jobs, problems);
                 }
                 Answer::Kept { source, problems } => self.keep(source, problems),
+                Answer::Configured { source, problems, config } => {
+                    self.configure(now, source, problems, config);
+                }
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
@@ -439,6 +475,9 @@ impl Ratd {
                     self.give_up_by_hand(now, client, run, why)
                 }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Failed { run, outcome, ended } => {
+                    self.decide(now, Event::Failed { run, outcome, ended });
+                }
                 Answer::Stamped { name, done } => {
                     self.decide(now, Event::Stamped { name, done });
                 }
@@ -470,6 +509,7 @@ impl Ratd {
         say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
         say::complain(&mut self.syslog, who, &problems);
         self.state.problems.insert(source.clone(), problems);
+        self.state.loaded = true;
         self.decide(now, Event::Loaded { source, jobs });
     }
 
@@ -482,6 +522,29 @@ impl Ratd {
         self.state.problems.insert(source, problems);
     }
 
+    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
+    fn configure(
+        &mut self,
+        now: &Now,
+        source: Source,
+        problems: Vec<String>,
+        config: Option<Box<Config>>,
+    ) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            say::configured(&mut self.syslog, &source, &problems, config.is_some());
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source, problems);
+        }
+        if let Some(config) = config {
+            self.mode.configure(&config);
+            self.scheduler.limit_at_jobs(self.mode.at.limits);
+            // There may be room for some that wait.
+            self.decide(now, Event::Woke);
+        }
+    }
+
     /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
     /// of once.
     fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
@@ -490,6 +553,7 @@ impl Ratd {
             say::gone(&mut self.syslog, who, &source, &problems);
         }
         self.state.problems.remove(&source);
+        self.state.left.remove(&source);
         if !problems.is_empty() {
             self.state.problems.insert(source.clone(), problems);
         }
@@ -497,6 +561,13 @@ impl Ratd {
     }
 
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
+        if let (Some(_), Some((file, _)), false) =
+            (self.mode.container, &self.mode.file, self.state.loaded)
+        {
+            // Whoever started the container is to see it fail, not to find it idle.
+            let why = format!("{} is no crontab that can be run", file.display());
+            return Err(io::Error::other(why));
+        }
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
         let about_boot = match after_boot {
@@ -606,6 +677,9 @@ impl Ratd {
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
+            }
+            control::Route::Run(_) if self.stopping.is_some() => {
+                Some(desk::unavailable("ratd is stopping"))
             }
             control::Route::Run(job) => self.run_by_hand(now, client, &job),
             control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),

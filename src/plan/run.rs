@@ -47,6 +47,13 @@ pub struct Run {
     pub due: Timestamp,
     /// Why it runs now.
     pub trigger: Trigger,
+    /// The how-manieth it is for this instant: 1, or more if those before failed and are tried again.
+    #[serde(default = "first")]
+    pub attempt: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 impl Run {
@@ -71,6 +78,8 @@ pub enum Trigger {
     Schedule,
     /// Its time came while nothing could run it.
     CatchUp,
+    /// The run before it failed.
+    Retry,
     /// ratd started (`@reboot`).
     Reboot,
     /// An at-job's time came.
@@ -108,6 +117,10 @@ pub struct Order {
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
     pub echo: bool,
+    /// The job is run as ratd itself is: as its user, whoever that is, and its output is ratd's own, byte for byte,
+    /// of which nothing is kept.
+    #[serde(default)]
+    pub as_ratd: bool,
     /// What mail is handed to.
     pub mailer: Mailer,
     /// The socket of the system's log.
@@ -116,6 +129,8 @@ pub struct Order {
     pub manner: Manner,
     /// The daemon's own variables, as far as the manner asks for them.
     pub daemon: Vec<(Text, Text)>,
+    /// The directory of programs that jobs find where the system has none.
+    pub programs: Text,
     /// What the daemon's locale calls its characters.
     pub codeset: String,
     /// The run is over, and this is how: nothing is run, its owner is told.

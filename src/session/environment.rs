@@ -6,6 +6,7 @@ use crate::plan::job::{Kind, Recipe};
 use crate::plan::manner::{Inherits, Manner, OWN};
 use crate::plan::run::{Run, Trigger};
 use crate::plan::text::Text;
+use crate::session::stand_in::path_with_run_parts;
 
 /// Where commands are looked for when nothing else is said.
 pub const PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
@@ -19,6 +20,8 @@ pub struct Environment {
     variables: Vec<(Text, Text)>,
     /// What the crontab says to the daemon alone.
     kept: Vec<(Text, Text)>,
+    /// The daemon's own `SHELL` is there for jobs to see, and runs none of them.
+    shell_is_seen_only: bool,
 }
 
 /// What there is besides the recipe.
@@ -64,6 +67,10 @@ impl Environment {
         pam.iter().for_each(|(name, value)| self.set(name, value));
         let inherited = daemon.iter().filter(|(name, _)| manner.inherits.includes(&name.0));
         inherited.for_each(|(name, value)| self.set(name, value));
+        if manner.inherits == Inherits::Unchanged {
+            self.shell_is_seen_only = true;
+            return;
+        }
         self.set(&Text::from("HOME"), home);
         self.set(&Text::from("LOGNAME"), &Text::from(login));
         if manner.sets_user {
@@ -80,13 +87,22 @@ impl Environment {
     fn assign(&mut self, recipe: &Recipe, manner: &Manner) {
         for (name, value) in recipe.environment.iter() {
             match name.0.as_slice() {
-                b"LOGNAME" => {}
+                b"LOGNAME" if manner.inherits != Inherits::Unchanged => {}
                 b"USER" if manner.sets_user => {}
-                b"SHELL" => self.set(name, value),
+                b"SHELL" => {
+                    self.shell_is_seen_only = false;
+                    self.set(name, value);
+                }
                 _ if manner.keeps_assignments => self.kept.push((name.clone(), value.clone())),
                 _ => self.set(name, value),
             }
         }
+    }
+
+    /// What runs the command.
+    pub fn shell(&self) -> Text {
+        let named = if self.shell_is_seen_only { None } else { self.get("SHELL") };
+        named.cloned().unwrap_or_else(|| Text::from(SHELL))
     }
 
     /// Which run it is, and for which instant. These names are reserved, whatever the crontab assigns.
@@ -94,6 +110,7 @@ impl Environment {
         let trigger = match run.trigger {
             Trigger::Schedule | Trigger::Reboot => "schedule",
             Trigger::CatchUp => "catchup",
+            Trigger::Retry => "retry",
             Trigger::Manual => "manual",
             Trigger::At => "at",
         };
@@ -104,9 +121,32 @@ impl Environment {
             ("RAT_RUN_JOB", &run.name),
             ("RAT_RUN_SCHEDULED", &scheduled),
             ("RAT_RUN_TRIGGER", trigger),
+            ("RAT_RUN_ATTEMPT", &run.attempt.to_string()),
         ] {
             self.set(&Text::from(name), &Text::from(value));
         }
+    }
+
+    /// The same where jobs find a `run-parts` that the system lacks. Other crons have none either, and at-jobs have what
+    /// was captured.
+    pub fn with_run_parts(
+        mut self,
+        recipe: &Recipe,
+        manner: &Manner,
+        programs: &Text,
+    ) -> Environment {
+        let is_ours = match recipe.kind {
+            Kind::At => false,
+            Kind::Entry | Kind::SystemEntry => *manner == OWN,
+            Kind::Period => true,
+        };
+        let path = self.get("PATH").filter(|_| is_ours);
+        if let Some(path) =
+            path.and_then(|path| path_with_run_parts(path, &recipe.command, programs))
+        {
+            self.set(&Text::from("PATH"), &path);
+        }
+        self
     }
 
     /// The value of that name; an empty one is as good as none.
@@ -149,6 +189,7 @@ mod tests {
             owner: "alice".to_owned(),
             due: Default::default(),
             trigger: Trigger::CatchUp,
+            attempt: 1,
         }
     }
 
@@ -236,7 +277,7 @@ mod tests {
             got.collect::<Vec<_>>().join(" ")
         };
         let known = "RAT_RUN_ID=z RAT_RUN_JOB=backup-3fa21c RAT_RUN_SCHEDULED=1970-01-01T00:00:00Z \
-                     RAT_RUN_TRIGGER=catchup";
+                     RAT_RUN_TRIGGER=catchup RAT_RUN_ATTEMPT=1";
         assert_eq!(got(Kind::Entry, true), known);
         assert_eq!(got(Kind::SystemEntry, true), known);
         assert_eq!(got(Kind::Entry, false), "RAT_RUN_ID=mine");
@@ -278,6 +319,32 @@ mod tests {
         let expected = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1 HOME=/home/alice LOGNAME=alice \
                         USER=alice SHELL=/bin/ash";
         check_in(&manner, &[], Kind::Entry, &shell, expected);
+    }
+
+    #[test]
+    fn in_a_container_the_environment_is_the_containers() {
+        let inherits = Inherits::Unchanged;
+        let manner = Manner { inherits, sets_user: false, path: None, ..OWN };
+        let check = |assignments: &[(&str, &str)], expected: &str| {
+            check_in(&manner, &[], Kind::Entry, assignments, expected);
+        };
+        let daemons = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1";
+        check(&[], daemons);
+        check(
+            &[("X", "2"), ("USER", "bob"), ("LOGNAME", "bob")],
+            &format!("{} USER=bob LOGNAME=bob", daemons.replace("X=1", "X=2")),
+        );
+    }
+
+    #[test]
+    fn in_a_container_only_a_shell_that_the_crontab_names_runs_a_command() {
+        let mut environment = Environment::default();
+        let daemon = [(Text::from("SHELL"), Text::from("/bin/zsh"))];
+        let manner = Manner { inherits: Inherits::Unchanged, sets_user: false, path: None, ..OWN };
+        let around = Around { manner: &manner, daemon: &daemon, pam: &[], run: &run() };
+        environment.set_five(around, "anna", &Text::from("/"));
+        assert_eq!(environment.shell(), Text::from("/bin/sh"));
+        assert_eq!(environment.get("SHELL"), Some(&Text::from("/bin/zsh")));
     }
 
     #[test]

@@ -157,6 +157,7 @@ mod tests {
                 owner: "alice".to_owned(),
                 due: Default::default(),
                 trigger: Trigger::At,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind: Kind::At,
@@ -174,10 +175,12 @@ mod tests {
             stamp: None,
             keep_output: 100,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: None, patience: 60 },
             log: Text::from("/dev/null/no-log"),
             manner: OWN,
             daemon: Vec::new(),
+            programs: Text::default(),
             codeset: "UTF-8".to_owned(),
             over: None,
         }

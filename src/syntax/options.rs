@@ -2,8 +2,10 @@
 //! a value is one; not where options are written, nor what becomes of them.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::time::Duration;
 
+use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::duration;
 use crate::syntax::field::nearest;
 
@@ -184,11 +186,11 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Umask, "umask", Takes::Octal, "022"),
     option(Key::OkExit, "ok-exit", Takes::List(Item::Status), "0"),
     option(Key::FailWhen, "fail-when", Takes::Word(&["exit", "stderr", "output"]), "exit"),
-    option(Key::Retries, "retries", Takes::Number(0, 100), "0"),
-    option(Key::RetryDelay, "retry-delay", Takes::Duration, "30s"),
-    option(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h"),
-    option(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp"),
-    option(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout"),
+    Known { is_honoured: true, ..option(Key::Retries, "retries", Takes::Number(0, 100), "0") },
+    Known { is_honoured: true, ..option(Key::RetryDelay, "retry-delay", Takes::Duration, "30s") },
+    Known { is_honoured: true, ..option(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h") },
+    Known { is_honoured: true, ..option(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp") },
+    Known { is_honoured: true, ..option(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout") },
     option(Key::Output, "output", Takes::List(Item::Sink), "mail,history"),
     option(Key::KeepOutput, "keep-output", Takes::Size, "1M"),
     option(Key::KeepRuns, "keep-runs", Takes::Number(1, i32::MAX as i64), "50"),
@@ -296,6 +298,17 @@ impl Known {
                 _ => Looser::Neither,
             },
         }
+    }
+
+    /// What to say where it is set while nothing acts on it.
+    #[cold]
+    pub fn without_effect(&self, line: u32, columns: Range<usize>) -> Diagnostic {
+        let message = format!("ratd does not act on `{}` yet", self.name);
+        let label = match self.fails_closed {
+            true => "without effect: what runs, runs as if this were not there",
+            false => "read and checked, without effect",
+        };
+        Diagnostic::warning("W016", line, columns, message).label(label)
     }
 
     /// What it takes, in words.
@@ -434,6 +447,14 @@ impl Item {
             }
             Item::Variable => "names of variables with commas between them",
         }
+    }
+}
+
+/// A load average, in hundredths.
+pub fn hundredths(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
+        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
     }
 }
 
