@@ -252,7 +252,8 @@ impl Scheduler {
             }
             Event::NotMadeUp { run } => {
                 self.forget_run(run.id);
-                self.missed.put_back(&run.job, run.due, now.wall);
+                let steps = self.missed.put_back(&run.job, run.due, now.wall);
+                self.attend_missed(now.wall, steps, &mut actions);
             }
             Event::Power { mains } => {
                 let steps = self.missed.power(now.wall, mains, |job| self.runs.contains_key(job));
@@ -386,6 +387,10 @@ impl Scheduler {
             Step::Back => {
                 self.clock_was_set(now.wall);
                 self.plan_again(now.wall, goes_by_the_clock);
+                let again = |job: &Job| goes_by_the_clock(&job.schedule);
+                let reached = self.clock.reached;
+                let steps = self.missed.clock_was_set_back(now.wall, reached, again);
+                self.attend_missed(now.wall, steps, actions);
             }
             Step::None | Step::Forward(_) => {}
         }
@@ -673,7 +678,9 @@ impl Scheduler {
         for step in steps {
             match step {
                 Late::Recall(entries) => actions.push(Action::Recall { entries }),
-                Late::Owe { job, owed } => actions.push(Action::Owe { job, owed, handled }),
+                Late::Owe { job, owed, handled: before } => {
+                    actions.push(Action::Owe { job, owed, handled: handled.max(before) });
+                }
                 Late::Forget(jobs) => actions.push(Action::Forget { jobs }),
                 Late::Missed { job, times, since } => {
                     actions.push(Action::Missed { job, times, since });
