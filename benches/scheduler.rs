@@ -15,7 +15,8 @@ use rat::paths::Paths;
 use rat::plan::clock_step::Now;
 use rat::plan::job::{Job, Source};
 use rat::plan::scheduler::{Event, Memory, Scheduler};
-use rat::spool::jobs::{Machine, Owner, Zones, of_crontab};
+use rat::spool::jobs::{Machine, Owner, Rules, Zones, of_crontab};
+use rat::syntax::config::Config;
 use rat::syntax::crontab::{self, Form};
 use rat::syntax::dialect::{OTHERS, RAT};
 use rat::syntax::seed::Seed;
@@ -157,7 +158,8 @@ fn source(file: usize) -> Source {
 fn jobs(file: usize, text: &str) -> Vec<Arc<Job>> {
     let machine = Machine::of(&Paths::system(Path::new("/")));
     let mut zones = Zones::new(Path::new("/"));
-    of_crontab(text.as_bytes(), &source(file), Owner::All("root"), &RAT, &machine, &mut zones).0
+    let rules = Rules { dialect: &RAT, machine: &machine, config: &Config::default() };
+    of_crontab(text.as_bytes(), &source(file), Owner::All("root"), &rules, &mut zones).0
 }
 
 /// Instructions of one minute, counted by valgrind: the difference that a hundred of them make.

@@ -14,15 +14,17 @@ use rat::plan::clock_step::Now;
 use rat::plan::job::{Job, Source};
 use rat::plan::run::{Outcome, RunId};
 use rat::plan::scheduler::{Action, Event, Memory, Scheduler};
-use rat::spool::jobs::{Machine, Owner, Zones, of_crontab};
+use rat::spool::jobs::{Machine, Owner, Rules, Zones, of_crontab};
+use rat::syntax::config::Config;
 use rat::syntax::dialect::{Dialect, RAT};
 use rat::zone::Zone;
 
 fn jobs(crontab: &str) -> Vec<Arc<Job>> {
     let machine = Machine::of(&Paths::system(Path::new("/")));
     let mut zones = Zones::new(Path::new("/"));
-    let (jobs, diagnostics) =
-        of_crontab(crontab.as_bytes(), &source(), Owner::All("alice"), &RAT, &machine, &mut zones);
+    let rules = Rules { dialect: &RAT, machine: &machine, config: &Config::default() };
+    let owner = Owner::All("alice");
+    let (jobs, diagnostics) = of_crontab(crontab.as_bytes(), &source(), owner, &rules, &mut zones);
     assert!(!jobs.is_empty(), "{diagnostics:?}");
     jobs
 }
@@ -193,8 +195,9 @@ impl Clocked {
         let mut zones = Zones::new(Path::new("/"));
         let owner = Owner::All("root");
         let crontab = self.crontab.as_bytes();
-        let (jobs, said) =
-            of_crontab(crontab, &source(), owner, self.dialect, &machine, &mut zones);
+        let config = &Config::default();
+        let rules = Rules { dialect: self.dialect, machine: &machine, config };
+        let (jobs, said) = of_crontab(crontab, &source(), owner, &rules, &mut zones);
         assert!(!jobs.is_empty(), "{said:?}");
         let here: Arc<dyn Offsets> = Arc::new(self.zone.clone());
         let here = |job: &Arc<Job>| Arc::new(Job { zone: here.clone(), ..(**job).clone() });

@@ -18,8 +18,9 @@ use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{PutCrontab, Request};
 use crate::spool::install::{self, Undone};
-use crate::spool::jobs::{self, Machine, Zones, of_crontab};
+use crate::spool::jobs::{self, Machine, Rules, Zones, of_crontab};
 use crate::spool::versions::{self, Changed};
+use crate::syntax::config::Config;
 use crate::syntax::diagnostic::Severity;
 
 /// Carries out a request about a crontab.
@@ -110,7 +111,9 @@ impl Desk<'_> {
         install::check_length(user, text).map_err(failed)?;
         let (source, owner) = (Source(PathBuf::from("crontab")), jobs::Owner::All(&user.name));
         let (machine, mut zones) = (Machine::of(self.paths()), Zones::new(&self.paths().root));
-        let (_, said) = of_crontab(text, &source, owner, self.mode.dialect, &machine, &mut zones);
+        let (dialect, config) = (self.mode.dialect, &Config::default());
+        let rules = Rules { dialect, machine: &machine, config };
+        let (_, said) = of_crontab(text, &source, owner, &rules, &mut zones);
         match said.iter().find(|said| said.severity == Severity::Error) {
             Some(error) => Err(Fault::InvalidParameter { parameter: error.in_a_line("crontab") }),
             None => Ok(()),

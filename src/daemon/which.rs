@@ -82,7 +82,8 @@ fn ambiguous(several: &[&Arc<Job>], word: &str) -> String {
 mod tests {
     use super::*;
     use crate::plan::job::Source;
-    use crate::spool::jobs::{Machine, Owner, Zones, of_crontab};
+    use crate::spool::jobs::{Machine, Owner, Rules, Zones, of_crontab};
+    use crate::syntax::config::Config;
     use crate::syntax::dialect::RAT;
 
     fn check(word: &str, expected: &str) {
@@ -94,8 +95,9 @@ mod tests {
             ("/spool/bob", "bob", "1 1 * * * /bin/backup\n1 1 * * * :\n"),
         ] {
             let source = Source(file.into());
-            let read =
-                of_crontab(text.as_bytes(), &source, Owner::All(owner), &RAT, &machine, &mut zones);
+            let rules = Rules { dialect: &RAT, machine: &machine, config: &Config::default() };
+            let owner = Owner::All(owner);
+            let read = of_crontab(text.as_bytes(), &source, owner, &rules, &mut zones);
             all.extend(read.0);
         }
         let jobs: Vec<_> = all.iter().collect();

@@ -1,7 +1,7 @@
 //! From lines to jobs: who owns them, in which zone they are read, what they are called. Reads zone files and the
 //! machine's id, nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
+use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
@@ -140,15 +141,26 @@ pub enum Owner<'a> {
     Single(&'a str),
 }
 
+/// What a crontab is read by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// As which cron.
+    pub dialect: &'static Dialect,
+    /// On which machine.
+    pub machine: &'a Machine,
+    /// What rat.conf says of its entries.
+    pub config: &'a Config,
+}
+
 /// The jobs of a crontab, and what is to be said about it.
 pub fn of_crontab(
     text: &[u8],
     source: &Source,
     owner: Owner,
-    dialect: &'static Dialect,
-    machine: &Machine,
+    rules: &Rules<'_>,
     zones: &mut Zones,
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    let Rules { dialect, machine, config } = *rules;
     let (form, seed_owner, kind) = match owner {
         Owner::All(name) => (Form::User, name, Kind::Entry),
         Owner::Column => (Form::System, "root", Kind::SystemEntry),
@@ -169,10 +181,11 @@ pub fn of_crontab(
     let mut names = Names::default();
     let mut jobs = Vec::with_capacity(crontab.entries.len());
     // Entries under one zone share its rules.
-    let mut rules: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
+    let mut shared_zones: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
+    let mut held = Vec::new();
     for mut entry in crontab.entries {
         entry.flags.single |= dialect.single;
-        let zone = match rules.get(&entry.zone) {
+        let zone = match shared_zones.get(&entry.zone) {
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
                 Ok(zone) => {
@@ -183,15 +196,27 @@ pub fn of_crontab(
                         } else {
                             Arc::new(zone)
                         };
-                    rules.entry(entry.zone.clone()).or_insert(shared).clone()
+                    shared_zones.entry(entry.zone.clone()).or_insert(shared).clone()
                 }
                 Err(_) => continue,
             },
         };
         let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
+        match config.options(&owner, &entry.options, &mut held) {
+            Some(options) => entry.options = options,
+            None => continue,
+        }
         jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, machine, &mut names)));
     }
+    diagnostics.append(&mut each_once(held));
     (jobs, diagnostics)
+}
+
+/// What one line chose for several entries is told once.
+fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut told = HashSet::new();
+    said.retain(|said| told.insert((said.line, said.columns.start)));
+    said
 }
 
 fn zone_of(entry: &Entry, zones: &mut Zones) -> Result<Zone, Unknown> {

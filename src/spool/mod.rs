@@ -20,8 +20,9 @@ use crate::plan::job::{Job, Source};
 use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
-use crate::spool::jobs::{Machine, Zones};
+use crate::spool::jobs::{Machine, Rules, Zones};
 use crate::syntax::anacrontab;
+use crate::syntax::config::Config;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Loss};
 
@@ -81,6 +82,7 @@ pub struct Spool {
     machine: Machine,
     zones: Zones,
     dialect: &'static Dialect,
+    config: Config,
     /// What the anacrontab runs.
     periods: Vec<Text>,
     /// Names that are passed over.
@@ -116,6 +118,7 @@ impl Spool {
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
             dialect,
+            config: Config::default(),
             periods: Vec::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
@@ -322,8 +325,9 @@ impl Spool {
         source: &Source,
         owner: jobs::Owner,
     ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
-        let read =
-            jobs::of_crontab(text, source, owner, self.dialect, &self.machine, &mut self.zones);
+        let (dialect, machine, config) = (self.dialect, &self.machine, &self.config);
+        let rules = Rules { dialect, machine, config };
+        let read = jobs::of_crontab(text, source, owner, &rules, &mut self.zones);
         let (jobs, mut diagnostics) = read;
         if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);

@@ -18,9 +18,31 @@ impl Options {
         self.all().find(|chosen| chosen.key == key)
     }
 
+    /// What holds for an option: what was chosen, else what is built in, if that is a value.
+    pub fn value(&self, key: Key) -> Option<Value> {
+        self.get(key).map(|chosen| chosen.value.clone()).or_else(|| key.known().built_in())
+    }
+
     /// All that was chosen.
     pub fn all(&self) -> impl Iterator<Item = &Chosen> {
         self.0.iter().map(Arc::as_ref)
+    }
+
+    /// Those that are chosen here, and of the others those that are chosen there.
+    pub fn or(&self, others: &Options) -> Options {
+        let new = |chosen: &&Arc<Chosen>| self.get(chosen.key).is_none();
+        Options(self.0.iter().chain(others.0.iter().filter(new)).cloned().collect())
+    }
+
+    /// Chooses this in the place of what was chosen for the same option.
+    pub fn set(&mut self, chosen: Arc<Chosen>) {
+        self.drop(chosen.key);
+        self.0.push(chosen);
+    }
+
+    /// Nothing is chosen for this option any more.
+    pub fn drop(&mut self, key: Key) {
+        self.0.retain(|chosen| chosen.key != key);
     }
 }
 
@@ -33,21 +55,27 @@ pub struct Chosen {
     pub value: Value,
     /// How it was spelled.
     pub level: Level,
-    /// The line it stands in, from 1.
+    /// The line it stands in, from 1: of the crontab, or of rat.conf for what is chosen there.
     pub line: u32,
     /// The bytes of that line.
     pub columns: Range<usize>,
 }
 
-/// The three spellings; later ones count more.
+/// Where an option is chosen; later ones count more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// `[defaults]` of rat.conf.
+    Defaults,
+    /// The section of rat.conf for the owner.
+    User,
     /// `RAT_NAME=` as a line of its own.
     Line,
     /// `#rat:`
     Directive,
     /// `RAT_NAME=` before the command.
     Inline,
+    /// `[limits]` of rat.conf, which something looser was cut to.
+    Limit,
 }
 
 /// What config management writes above the entries it owns.
@@ -342,6 +370,16 @@ impl Directives {
     }
 }
 
+impl Chosen {
+    /// Whether the crontab chose it, and not rat.conf.
+    pub fn is_of_entry(&self) -> bool {
+        match self.level {
+            Level::Line | Level::Directive | Level::Inline => true,
+            Level::Defaults | Level::User | Level::Limit => false,
+        }
+    }
+}
+
 impl Chosens {
     fn is_empty(&self) -> bool {
         self.chosen.is_empty() && self.refused == 0
@@ -480,9 +518,9 @@ fn twice(known: &Known, line: u32, columns: Range<usize>) -> Diagnostic {
 fn unknown(spelled: &Spelled<'_>) -> Option<Diagnostic> {
     let shown = spelled.key.escape_debug().to_string();
     let columns = spelled.columns.0.clone();
-    let spelling = |name: &str| match spelled.level {
-        Level::Directive => name.to_owned(),
-        Level::Line | Level::Inline => inline_spelling(name, "").trim_end_matches('=').to_owned(),
+    let spelling = |name: &str| match spelled.level == Level::Directive {
+        true => name.to_owned(),
+        false => inline_spelling(name, "").trim_end_matches('=').to_owned(),
     };
     if spelled.level != Level::Directive && shown.starts_with("run-") {
         let message = "names that begin with `RAT_RUN_` are reserved for ratd".to_owned();

@@ -4,6 +4,7 @@ pub mod anacrontab;
 pub mod atjob;
 pub mod changes;
 pub mod classic;
+pub mod config;
 pub mod crontab;
 pub mod diagnostic;
 pub mod dialect;

@@ -1,6 +1,7 @@
 //! What can be said of an entry besides when it runs what: one table of options, with what each takes. Knows whether
 //! a value is one; not where options are written, nor what becomes of them.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::syntax::duration;
@@ -32,7 +33,8 @@ pub struct Known {
     /// The word for it after `#rat:`.
     pub name: &'static str,
     takes: Takes,
-    /// What holds where nothing is said, as the manual has it.
+    /// What holds where nothing is said, as the manual has it: a value of this option, or words for people. `none` is
+    /// no bound at all, and so looser than every value.
     pub default: &'static str,
     /// Something is done about it, and not only read.
     pub is_honoured: bool,
@@ -105,6 +107,17 @@ pub enum Value {
     List(Vec<String>),
 }
 
+/// Which of two values leaves a job more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looser {
+    /// The larger one, or the later one of a list of words.
+    Larger,
+    /// The smaller one, or the earlier word.
+    Smaller,
+    /// They are not compared.
+    Neither,
+}
+
 impl Value {
     /// The text, of a value that is one.
     pub fn text(&self) -> Option<&str> {
@@ -153,11 +166,11 @@ pub const OPTIONS: &[Known] = &[
     option(Key::TimeoutSignal, "timeout-signal", Takes::Signal, "TERM"),
     option(Key::KillAfter, "kill-after", Takes::Duration, "10s"),
     option(Key::Cpu, "cpu", Takes::Percent, "none"),
-    option(Key::CpuWeight, "cpu-weight", Takes::Number(1, 10_000), "none"),
+    option(Key::CpuWeight, "cpu-weight", Takes::Number(1, 10_000), ""),
     option(Key::Memory, "memory", Takes::Size, "none"),
     option(Key::MemoryHigh, "memory-high", Takes::Size, "none"),
     option(Key::Tasks, "tasks", Takes::Number(1, i32::MAX as i64), "none"),
-    option(Key::IoWeight, "io-weight", Takes::Number(1, 10_000), "none"),
+    option(Key::IoWeight, "io-weight", Takes::Number(1, 10_000), ""),
     option(Key::Nice, "nice", Takes::Number(-20, 19), "0"),
     option(Key::Ionice, "ionice", Takes::Word(&["idle", "best-effort[:N]", "realtime[:N]"]), ""),
     option(Key::OomScoreAdj, "oom-score-adj", Takes::Number(-1000, 1000), ""),
@@ -176,8 +189,8 @@ pub const OPTIONS: &[Known] = &[
     option(Key::KeepRuns, "keep-runs", Takes::Number(1, i32::MAX as i64), "50"),
     option(Key::KeepDays, "keep-days", Takes::Number(1, 36_500), "30"),
     option(Key::Mail, "mail", Takes::Word(&["output", "failure", "change", "always", "never"]), "output"),
-    option(Key::MailTo, "mail-to", Takes::List(Item::Address), "MAILTO"),
-    option(Key::MailFrom, "mail-from", Takes::List(Item::Address), "MAILFROM"),
+    option(Key::MailTo, "mail-to", Takes::List(Item::Address), ""),
+    option(Key::MailFrom, "mail-from", Takes::List(Item::Address), ""),
     option(Key::Ping, "ping", Takes::Url, ""),
     option(Key::PingBody, "ping-body", Takes::Word(&["none", "tail"]), "none"),
     option(Key::Notify, "notify", Takes::List(Item::Name), ""),
@@ -228,6 +241,56 @@ impl Known {
     /// The value that a text says, if it says one.
     pub fn value(&self, text: &str) -> Option<Value> {
         self.takes.value(text)
+    }
+
+    /// The value that holds where nothing is said, if there is one.
+    pub fn built_in(&self) -> Option<Value> {
+        self.value(self.default)
+    }
+
+    /// Whether values of it can be compared, so that there can be a bound for them.
+    pub fn has_bounds(&self) -> bool {
+        self.looser() != Looser::Neither
+    }
+
+    /// Whether a value leaves a job more than this bound does. No value is no bound at all where that is what holds
+    /// without one; else it is nobody's to judge.
+    pub fn is_looser(&self, value: Option<&Value>, bound: &Value) -> bool {
+        let Some(value) = value else { return self.default == "none" };
+        let order = match (value, bound) {
+            (Value::Duration(value), Value::Duration(bound)) => value.partial_cmp(bound),
+            (Value::Number(value), Value::Number(bound)) => value.partial_cmp(bound),
+            (Value::Load(value), Value::Load(bound)) => value.partial_cmp(bound),
+            (Value::Word(word, count), Value::Word(most, at_most)) => {
+                // Without a number there are any number of them.
+                let number = |count: &Option<u32>| count.unwrap_or(u32::MAX);
+                let value = (self.takes.rank(word), number(count));
+                value.partial_cmp(&(self.takes.rank(most), number(at_most)))
+            }
+            _ => None,
+        };
+        match self.looser() {
+            Looser::Larger => order.is_some_and(Ordering::is_gt),
+            Looser::Smaller => order.is_some_and(Ordering::is_lt),
+            Looser::Neither => false,
+        }
+    }
+
+    fn looser(&self) -> Looser {
+        match self.key {
+            Key::Nice | Key::OomScoreAdj | Key::Every | Key::RetryDelay | Key::Sandbox => {
+                Looser::Smaller
+            }
+            Key::Catchup => Looser::Larger,
+            _ => match self.takes {
+                Takes::Duration
+                | Takes::Number(..)
+                | Takes::Percent
+                | Takes::Load
+                | Takes::Size => Looser::Larger,
+                _ => Looser::Neither,
+            },
+        }
     }
 
     /// What it takes, in words.
@@ -283,6 +346,13 @@ impl Takes {
             Takes::List(item) => list(text, *item),
             Takes::YesOrList(item) => yes_or_no(text).map(Value::Is).or_else(|| list(text, *item)),
         }
+    }
+
+    /// The place of a word among those that can be said.
+    fn rank(&self, word: &str) -> usize {
+        let Takes::Word(known) = self else { return 0 };
+        let is_it = |form: &&str| form.strip_suffix("[:N]").unwrap_or(form) == word;
+        known.iter().position(is_it).unwrap_or(0)
     }
 
     fn in_words(&self) -> String {
@@ -475,11 +545,39 @@ mod tests {
 
     #[test]
     fn every_default_that_is_a_value_is_one() {
-        let words = ["none", "made of the command", "any but timeout", "MAILTO", "MAILFROM"];
+        let words = ["none", "made of the command", "any but timeout"];
         for known in OPTIONS.iter().filter(|known| !known.default.is_empty()) {
             let in_words = words.contains(&known.default) || known.default.contains(' ');
             assert!(in_words || known.value(known.default).is_some(), "{}", known.name);
         }
+    }
+
+    #[test]
+    fn what_leaves_a_job_more_is_looser() {
+        let check = |name: &str, value: &str, bound: &str, looser: bool| {
+            let known = named(name).unwrap_or_else(|| panic!("{name}"));
+            let bound_value = known.value(bound).unwrap_or_else(|| panic!("{name}={bound}"));
+            let found = known.is_looser(known.value(value).as_ref(), &bound_value);
+            assert_eq!(found, looser, "{name}: {value} beside {bound}");
+        };
+        check("timeout", "25h", "24h", true);
+        check("timeout", "24h", "1d", false);
+        check("timeout", "none", "24h", true);
+        check("memory", "3G", "2G", true);
+        check("cpu", "50%", "100%", false);
+        check("load-max", "2.5", "2", true);
+        check("nice", "0", "5", true);
+        check("nice", "19", "5", false);
+        check("retry-delay", "1s", "30s", true);
+        check("catchup", "once", "none", true);
+        check("catchup", "all:3", "once", true);
+        check("catchup", "all:3", "all:5", false);
+        check("catchup", "all", "all:5", true);
+        check("catchup", "none", "all", false);
+        check("sandbox", "none", "strict", true);
+        // Nothing said of the share of a processor is its usual share.
+        check("cpu-weight", "", "50", false);
+        check("fleet", "web", "db", false);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use rat::plan::clock_step::Now;
 use rat::plan::job::{Job, Source};
 use rat::plan::schedule::Schedule;
 use rat::plan::scheduler::{Action, Event, Memory, Scheduler};
-use rat::spool::jobs::{Machine, Owner, Zones, of_crontab};
+use rat::spool::jobs::{Machine, Owner, Rules, Zones, of_crontab};
+use rat::syntax::config::Config;
 use rat::syntax::dialect::{Dialect, Loss};
 
 use crate::generate::{Case, Whose};
@@ -27,7 +28,8 @@ pub fn jobs(case: &Case, dialect: &'static Dialect, root: &Path) -> Vec<Arc<Job>
         Whose::Root => Owner::All("root"),
         Whose::System => Owner::Column,
     };
-    let jobs = of_crontab(&case.text, &source(), owner, dialect, &machine, &mut zones).0;
+    let rules = Rules { dialect, machine: &machine, config: &Config::default() };
+    let jobs = of_crontab(&case.text, &source(), owner, &rules, &mut zones).0;
     let unknown = |job: &Arc<Job>| !["root", "nobody", "user"].contains(&job.owner.as_str());
     match dialect.unknown_users {
         Loss::File if jobs.iter().any(unknown) => Vec::new(),
