@@ -297,6 +297,7 @@ impl Anacron {
                 trigger: Trigger::Schedule,
             },
             recipe: Recipe { environment, ..job.recipe.clone() },
+            crontab: None,
             stamp: Some(Asked { file, once }),
             keep_output: KEEP_OUTPUT,
             echo: false,

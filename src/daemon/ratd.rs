@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,9 +179,10 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
-                Action::Start { run, recipe, once } => {
+                Action::Start { run, recipe, source, once } => {
                     started = true;
-                    self.start(now.wall, run, recipe, once);
+                    let order = self.order_to_start(run, recipe, source, once);
+                    self.start(now.wall, order);
                 }
                 Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
@@ -218,15 +220,11 @@ impl Ratd {
         }
     }
 
-    /// Orders a run; of a period job the one of its period.
-    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
+    /// Orders a run.
+    pub fn start(&mut self, now: Timestamp, order: Order) {
         self.state.runs_started += 1;
+        let run = &order.run;
         tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
-        let stamp = once.map(|once| {
-            let file = stamp::directory(&self.mode.paths).join(&run.name);
-            Stamp { file: Text(file.into_os_string().into_vec()), once }
-        });
-        let order = Order { stamp, ..self.order_of(run, recipe) };
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
@@ -248,10 +246,28 @@ impl Ratd {
         }
     }
 
+    /// What is to be done for a run of a job that was read there; of a period job for the run of its period.
+    pub fn order_to_start(
+        &self,
+        run: Run,
+        recipe: Recipe,
+        source: Option<Source>,
+        once: Option<Once>,
+    ) -> Order {
+        let text = |path: PathBuf| Text(path.into_os_string().into_vec());
+        let stamp = once.map(|once| {
+            let file = stamp::directory(&self.mode.paths).join(&run.name);
+            Stamp { file: text(file), once }
+        });
+        let crontab = source.map(|Source(path)| text(path));
+        Order { stamp, crontab, ..self.order_of(run, recipe) }
+    }
+
     fn order_of(&self, run: Run, recipe: Recipe) -> Order {
         Order {
             run,
             recipe,
+            crontab: None,
             stamp: None,
             keep_output: KEEP_OUTPUT,
             echo: self.mode.file.is_some(),

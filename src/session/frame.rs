@@ -170,6 +170,7 @@ mod tests {
                 quiet: false,
                 mailing: Mailing::default(),
             },
+            crontab: None,
             stamp: None,
             keep_output: 100,
             echo: false,

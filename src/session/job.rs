@@ -16,6 +16,7 @@ use crate::plan::manner::Homeless;
 use crate::plan::text::Text;
 use crate::session::environment::{Environment, SHELL};
 use crate::session::owner::Owner;
+use crate::session::selinux::Label;
 use crate::sys::process::{self, Fork, Program};
 
 /// What an at-job's shell is told. It reads the script under a name, because its standard input is the
@@ -37,6 +38,7 @@ pub struct Prepared {
     directory: Directory,
     umask: Option<Mode>,
     nice: u8,
+    label: Option<Label>,
 }
 
 /// Where a job runs, and what becomes of it if it cannot.
@@ -78,6 +80,7 @@ pub struct Refusal {
 #[derive(Clone, Copy)]
 enum Step {
     Session = 1,
+    Label,
     Owner,
     Directory,
     Shell,
@@ -128,7 +131,13 @@ impl Prepared {
             nice: recipe.nice,
             owner,
             shell,
+            label: None,
         })
+    }
+
+    /// The same, in that context.
+    pub fn labelled(self, label: Option<Label>) -> Prepared {
+        Prepared { label, ..self }
     }
 
     /// Starts the job; where that is refused for now it can be tried again. What the session has open, its claim too,
@@ -171,6 +180,9 @@ impl Prepared {
         }
         // Nicer is always allowed, but where PAM's limits made the job less nice before.
         let _ = process::be_nicer(self.nice);
+        if let Some(label) = &self.label {
+            label.wear().map_err(|errno| (Step::Label, errno))?;
+        }
         self.owner.assume().map_err(|errno| (Step::Owner, errno))?;
         let mut output = File::from(output);
         // As the owner: root may be nobody on the file system that the home is on.
@@ -225,6 +237,9 @@ impl Prepared {
         let mut directory = None;
         let why = match step {
             step if step == Step::Session as u8 => format!("cannot start a session: {why}"),
+            step if step == Step::Label as u8 => {
+                format!("refused by SELinux: cannot set the context: {why}")
+            }
             step if step == Step::Owner as u8 => {
                 format!("cannot become {}: {why}", self.owner.login)
             }

@@ -12,5 +12,6 @@ pub mod owner;
 pub mod pam;
 pub mod report;
 pub mod run;
+pub mod selinux;
 pub mod server;
 pub mod stamp;

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 pub mod host;
+pub mod library;
 pub mod lock;
 pub mod pam;
 pub mod pattern;
 pub mod process;
+pub mod selinux;
 pub mod socket;
