@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Where the system's sendmail is; the second is where it was.
 pub const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
+/// What the administrator has to say of all of rat.
+pub const RAT_CONF: &str = "/etc/rat/rat.conf";
+
 /// The places of one ratd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {

@@ -91,15 +91,12 @@ impl Clerk {
     pub fn new(
         mode: Mode,
         store: Result<Store, String>,
+        spool: Spool,
         changes: Arc<Inotify>,
         first: RunId,
         crash: Crash,
         answers: Answers,
     ) -> Clerk {
-        let spool = match &mode.file {
-            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
-            None => Spool::of_system(&mode.paths, mode.dialect),
-        };
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
@@ -158,6 +155,7 @@ impl Clerk {
 
     /// What runs is adopted and what ended is told before the first table is: a job that runs is known to run.
     fn begin(&mut self) {
+        self.bound_history();
         self.tell_health();
         for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
             self.take_up(run);
@@ -300,6 +298,11 @@ impl Clerk {
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
+                spool::Change::Configured { source, problems, counts } => {
+                    self.configure();
+                    let config = counts.then(|| Box::new(self.mode.config.clone()));
+                    Answer::Configured { source, problems, config }
+                }
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
                 spool::Change::Gone { source, problems } => {
                     self.periods.remove(&source);
@@ -310,6 +313,18 @@ impl Clerk {
         }
         self.watch();
         self.look_at_stamps();
+    }
+
+    /// rat.conf may say something else now.
+    fn configure(&mut self) {
+        self.mode.configure(self.spool.config());
+        self.bound_history();
+    }
+
+    fn bound_history(&mut self) {
+        if let Ok(store) = &mut self.store {
+            store.retention = self.mode.retention();
+        }
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
@@ -470,6 +485,7 @@ impl Clerk {
         }
         self.opened = Some(now);
         self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
+        self.bound_history();
         self.tell_health();
         self.tell_queue();
     }

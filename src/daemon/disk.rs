@@ -16,6 +16,7 @@ use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
+use crate::syntax::config::Config;
 
 /// What the disk thread is told.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub enum Answer {
     Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
     /// A crontab could not be read; its jobs stay.
     Kept { source: Source, problems: Vec<String> },
+    /// rat.conf was read. `None`: what it last said counts.
+    Configured { source: Source, problems: Vec<String>, config: Option<Box<Config>> },
     /// A file in a directory of crontabs is none by its name.
     Skipped { source: Source, problem: String },
     /// A crontab is gone.

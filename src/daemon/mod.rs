@@ -54,6 +54,8 @@ use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
 use crate::session::{report, server};
+use crate::spool::Spool;
+use crate::spool::settings::Settings;
 use crate::store::Store;
 use crate::sys::socket;
 use crate::zone::Zone;
@@ -79,7 +81,7 @@ pub fn main() -> ExitCode {
         Ok(Side::Started(status)) => return status,
         Err(error) => return fail(format!("cannot become a daemon: {error}")),
     };
-    match live(mode, Parts { starter, loudness }) {
+    match live(mode, Parts { starter, loudness, settings: Settings::none() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }
@@ -104,7 +106,7 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 }
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
-fn live(mode: Mode, parts: Parts) -> Result<(), String> {
+fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
     // Before anything is opened here: no descriptor but the one that was handed over can have its number.
     let handed = listener_at(&mode.paths.socket());
     let is_handed = handed.is_some();
@@ -112,6 +114,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     // Jobs at the wrong hours are worse than none.
     Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
     let crash = Crash::from_environment();
+    let settings = settings_of(&mut mode);
     for directory in mode.paths.pid_file.parent().into_iter().chain([mode.paths.run.as_path()]) {
         make_directory(directory, bits_for_everybody(&mode))
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
@@ -125,6 +128,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
     let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
+    let parts = Parts { settings, ..parts };
     let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
@@ -133,6 +137,16 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     }
     let _ = std::fs::remove_file(&mode.paths.pid_file);
     ended.map_err(|error| format!("cannot go on: {error}"))
+}
+
+/// What rat.conf says, which is about the system's crontabs and at-jobs.
+fn settings_of(mode: &mut Mode) -> Settings {
+    if mode.file.is_some() {
+        return Settings::none();
+    }
+    let settings = Settings::begin(&mode.paths);
+    mode.configure(&settings.config);
+    settings
 }
 
 /// A user's own ratd is nobody else's business.
@@ -185,6 +199,7 @@ fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> 
 struct Parts {
     starter: Starter,
     loudness: Loudness,
+    settings: Settings,
 }
 
 fn assemble(
@@ -204,8 +219,9 @@ fn assemble(
     let first = first_run(now.wall, store.as_ref().ok(), &mode);
     let work = {
         let (mode, changes) = (mode.clone(), changes.clone());
+        let spool = spool_of(&mode, parts.settings);
         move |commands, answers| {
-            Clerk::new(mode, store, changes, first, crash, answers).serve(&commands)
+            Clerk::new(mode, store, spool, changes, first, crash, answers).serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
@@ -230,6 +246,14 @@ fn assemble(
         leaves: None,
         mode,
     })
+}
+
+/// Where this ratd finds its crontabs.
+fn spool_of(mode: &Mode, settings: Settings) -> Spool {
+    match &mode.file {
+        Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+        None => Spool::of_system(&mode.paths, mode.asked_dialect(), settings),
+    }
 }
 
 /// The first id for a run of this ratd: the microsecond it started in, or past all that were ever given.

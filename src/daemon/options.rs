@@ -1,6 +1,6 @@
 //! ratd's command line, and the kind of ratd that it asks for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Parser;
@@ -8,8 +8,11 @@ use nix::unistd::{User, geteuid};
 
 use crate::paths::Paths;
 use crate::plan::at_queue::Limits;
+use crate::store::runs::Retention;
+use crate::syntax::config::{self, Config};
 use crate::syntax::dialect::{Dialect, RAT};
 use crate::syntax::duration;
+use crate::syntax::options::hundredths;
 use crate::sys::host;
 
 /// One scheduler in the place of crond, atd and anacron.
@@ -34,9 +37,9 @@ pub struct Options {
     /// Start batch jobs only below this load average [default: 1.5, or half less than there are processors]
     #[arg(long, value_name = "LOAD", value_parser = hundredths)]
     pub batch_load: Option<u32>,
-    /// Start batch jobs no closer together than this
-    #[arg(long, value_name = "TIME", value_parser = duration::named, default_value = "60s")]
-    pub batch_interval: TimeDelta,
+    /// Start batch jobs no closer together than this [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = duration::named)]
+    pub batch_interval: Option<TimeDelta>,
     /// Do not start an at-job later than this after it was due, unless it has a deadline of its own
     #[arg(long, value_name = "TIME", value_parser = duration::named)]
     pub at_deadline: Option<TimeDelta>,
@@ -58,6 +61,17 @@ pub struct Mode {
     pub dialect: &'static Dialect,
     /// How at-jobs are held.
     pub at: AtJobs,
+    /// What the command line says of these, whatever rat.conf says.
+    asked: Asked,
+    /// What rat.conf says.
+    pub config: Config,
+}
+
+/// What the command line and rat.conf both can say.
+#[derive(Clone, Debug)]
+struct Asked {
+    dialect: Option<&'static Dialect>,
+    at: config::AtJobs,
 }
 
 /// How at-jobs are held.
@@ -97,24 +111,65 @@ impl Options {
             foreground: self.foreground || file.is_some(),
             file,
             dialect: self.dialect.unwrap_or(&RAT),
-            at: self.at_jobs(),
+            at: at_jobs(&self.at_jobs()),
+            asked: Asked { dialect: self.dialect, at: self.at_jobs() },
+            config: Config::default(),
         })
     }
 
-    fn at_jobs(&self) -> AtJobs {
-        let usual = Limits::of_machine(host::processors());
-        let load = self.batch_load.unwrap_or(usual.load);
-        let limits = Limits { parallel: self.at_parallel, load, interval: self.batch_interval };
-        AtJobs { limits, deadline: self.at_deadline }
+    fn at_jobs(&self) -> config::AtJobs {
+        config::AtJobs {
+            parallel: self.at_parallel,
+            deadline: self.at_deadline,
+            batch_load: self.batch_load,
+            batch_interval: self.batch_interval,
+        }
     }
 }
 
-/// A load average, in hundredths.
-fn hundredths(text: &str) -> Result<u32, String> {
-    match text.parse::<f64>() {
-        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
-        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
+impl Mode {
+    /// Takes over what rat.conf says and the command line does not.
+    pub fn configure(&mut self, config: &Config) {
+        let of_system = self.asked.dialect.or(config.dialects.default);
+        self.dialect = of_system.unwrap_or(&RAT);
+        let (asked, configured) = (&self.asked.at, &config.at);
+        self.at = at_jobs(&config::AtJobs {
+            parallel: asked.parallel.or(configured.parallel),
+            deadline: asked.deadline.or(configured.deadline),
+            batch_load: asked.batch_load.or(configured.batch_load),
+            batch_interval: asked.batch_interval.or(configured.batch_interval),
+        });
+        self.config = config.clone();
     }
+
+    /// The dialect that was asked for in spite of rat.conf.
+    pub fn asked_dialect(&self) -> Option<&'static Dialect> {
+        self.asked.dialect
+    }
+
+    /// As which cron a crontab in this place is read.
+    pub fn dialect_of(&self, place: &Path) -> &'static Dialect {
+        let of_config = || self.config.dialects.of(place, &self.paths.root);
+        self.asked.dialect.or_else(of_config).unwrap_or(self.dialect)
+    }
+
+    /// What is kept of runs that are over.
+    pub fn retention(&self) -> Retention {
+        let (kept, usual) = (self.config.kept, Retention::default());
+        let age = kept.days.map(|days| TimeDelta::days(days.into()));
+        Retention { runs: kept.runs.unwrap_or(usual.runs), age: age.unwrap_or(usual.age) }
+    }
+}
+
+/// How at-jobs are held where this is said.
+fn at_jobs(said: &config::AtJobs) -> AtJobs {
+    let usual = Limits::of_machine(host::processors());
+    let limits = Limits {
+        parallel: said.parallel,
+        load: said.batch_load.unwrap_or(usual.load),
+        interval: said.batch_interval.unwrap_or(usual.interval),
+    };
+    AtJobs { limits, deadline: said.deadline }
 }
 
 /// The path from the root on; ratd may leave the directory it was started in.

@@ -39,6 +39,7 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
+use crate::syntax::config::Config;
 use crate::sys::host;
 
 const LISTENER: Token = Token(1);
@@ -271,7 +272,10 @@ impl Ratd {
             stamp: None,
             keep_output: KEEP_OUTPUT,
             echo: self.mode.file.is_some(),
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            mailer: Mailer {
+                program: self.mode.config.sendmail.as_deref().map(Text::from),
+                patience: MAIL_PATIENCE,
+            },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: self.mode.dialect.manner.clone(),
             daemon: self.surroundings.variables.clone(),
@@ -379,6 +383,9 @@ impl Ratd {
                     self.load(now, source, jobs, problems);
                 }
                 Answer::Kept { source, problems } => self.keep(source, problems),
+                Answer::Configured { source, problems, config } => {
+                    self.configure(now, source, problems, config);
+                }
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
@@ -432,6 +439,29 @@ impl Ratd {
             say::complain(&mut self.syslog, who, &problems);
         }
         self.state.problems.insert(source, problems);
+    }
+
+    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
+    fn configure(
+        &mut self,
+        now: &Now,
+        source: Source,
+        problems: Vec<String>,
+        config: Option<Box<Config>>,
+    ) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            say::configured(&mut self.syslog, &source, &problems, config.is_some());
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source, problems);
+        }
+        if let Some(config) = config {
+            self.mode.configure(&config);
+            self.scheduler.limit_at_jobs(self.mode.at.limits);
+            // There may be room for some that wait.
+            self.decide(now, Event::Woke);
+        }
     }
 
     /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained

@@ -42,6 +42,19 @@ pub fn gone(syslog: &mut Syslog, who: &str, source: &Source, problems: &[String]
     complain(syslog, who, problems);
 }
 
+/// rat.conf was read, for the first time or again.
+pub fn configured(syslog: &mut Syslog, source: &Source, problems: &[String], counts: bool) {
+    let path = source.0.display();
+    for problem in problems {
+        syslog.cron(Weight::Error, "*system*", "BAD CONFIG", problem.as_bytes());
+        tracing::warn!("{problem}");
+    }
+    match counts {
+        true => tracing::info!("{path} counts as it is now"),
+        false => tracing::error!("{path} is not used as it is now: what it last said still counts"),
+    }
+}
+
 /// A file in a directory of crontabs is not read.
 pub fn skipped(syslog: &mut Syslog, problem: &str) {
     syslog.cron(Weight::Info, "CRON", "INFO", problem.as_bytes());

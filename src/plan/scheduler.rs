@@ -167,6 +167,11 @@ impl Scheduler {
         self
     }
 
+    /// At-jobs are held to other bounds from now on.
+    pub fn limit_at_jobs(&mut self, limits: Limits) {
+        self.queue.limit(limits);
+    }
+
     /// What to do about `event`, and about everything else that is due by now.
     ///
     /// What is due comes first: a table that is replaced in the very second its jobs are due still starts them.

@@ -213,7 +213,7 @@ pub fn of_crontab(
 }
 
 /// What one line chose for several entries is told once.
-fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut told = HashSet::new();
     said.retain(|said| told.insert((said.line, said.columns.start)));
     said

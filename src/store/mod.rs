@@ -18,6 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::store::error::Error;
+use crate::store::runs::Retention;
 
 /// Marks a file as ours in its header: "rat1".
 const APPLICATION_ID: i32 = 0x7261_7431;
@@ -38,6 +39,8 @@ const MIGRATIONS: &[&str] = &[
 /// The database, open.
 #[derive(Debug)]
 pub struct Store {
+    /// What is kept of runs that are over.
+    pub retention: Retention,
     connection: Connection,
     path: PathBuf,
 }
@@ -49,6 +52,7 @@ pub struct Store {
 pub struct Change<'a> {
     transaction: Transaction<'a>,
     path: &'a Path,
+    retention: Retention,
 }
 
 impl Store {
@@ -69,7 +73,7 @@ impl Store {
         let version = examine(&connection, &path, migrations.len())?;
         prepare(&mut connection, &path, version, migrations)
             .map_err(|source| Error::sqlite(&path, source))?;
-        Ok(Store { connection, path })
+        Ok(Store { retention: Retention::default(), connection, path })
     }
 
     /// Where it lies.
@@ -84,7 +88,7 @@ impl Store {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| Error::sqlite(&self.path, source))?;
-        Ok(Change { transaction, path: &self.path })
+        Ok(Change { transaction, path: &self.path, retention: self.retention })
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {

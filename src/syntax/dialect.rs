@@ -378,6 +378,15 @@ impl Dialect {
         found.ok_or_else(|| "the dialects are debian, cronie and busybox".to_owned())
     }
 
+    /// The same, where rat's own has a name too: `rat`.
+    pub fn named_or_own(name: &str) -> Result<&'static Dialect, String> {
+        match name {
+            "rat" => Ok(&RAT),
+            name => Dialect::named(name)
+                .map_err(|_| "the dialects are rat, debian, cronie and busybox".to_owned()),
+        }
+    }
+
     /// Whether this is rat's own.
     pub fn is_rat(&self) -> bool {
         self.fields == Fields::Rat

@@ -2,8 +2,10 @@
 //! a value is one; not where options are written, nor what becomes of them.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::time::Duration;
 
+use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::duration;
 use crate::syntax::field::nearest;
 
@@ -293,6 +295,17 @@ impl Known {
         }
     }
 
+    /// What to say where it is set while nothing acts on it.
+    #[cold]
+    pub fn without_effect(&self, line: u32, columns: Range<usize>) -> Diagnostic {
+        let message = format!("ratd does not act on `{}` yet", self.name);
+        let label = match self.fails_closed {
+            true => "without effect: what runs, runs as if this were not there",
+            false => "read and checked, without effect",
+        };
+        Diagnostic::warning("W016", line, columns, message).label(label)
+    }
+
     /// What it takes, in words.
     pub fn expected(&self) -> String {
         format!("`{}` takes {}", self.name, self.takes.in_words())
@@ -429,6 +442,14 @@ impl Item {
             }
             Item::Variable => "names of variables with commas between them",
         }
+    }
+}
+
+/// A load average, in hundredths.
+pub fn hundredths(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
+        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
     }
 }
 

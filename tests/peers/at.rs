@@ -395,7 +395,7 @@ impl Answers<'_> {
         offset != 0 && self.asked.words.to_lowercase().contains("utc") && is_a_day_off
     }
 
-    /// No more than a change of the clock, and there is one: near the time itself where none is counted from.
+    /// No more than a change of the clock, or two, and there is one: near the time itself where none is counted from.
     fn is_clock_change(&self) -> bool {
         const YEAR: i64 = 366 * 86_400;
         let Asked { now, words, .. } = *self.asked;
@@ -413,7 +413,12 @@ impl Answers<'_> {
                 .any(|word| words.contains(word));
         let (from, to) =
             if is_counted { (now - YEAR, due.max(now) + YEAR) } else { (due - 7200, due + 7200) };
-        off.abs() <= 3660 && self.zone.span_at(from).ends < to
+        // What at takes for past after a change of today is a day on.
+        let changes_today = self.zone.span_at(now - 86_400).ends < now + 86_400;
+        let off = if changes_today && off > 40_000 { off - 86_400 } else { off };
+        // What is carried on to the next year keeps what at makes of the change in this one, and meets another.
+        let most = if due - now > YEAR / 2 { 2 * 3600 + 60 } else { 3660 };
+        off.abs() <= most && self.zone.span_at(from).ends < to
     }
 
     fn is_month_on(&self) -> bool {

@@ -7,6 +7,7 @@ mod at;
 mod bench;
 mod catch_up;
 mod clock;
+mod config;
 mod crash;
 mod crontab;
 mod dialect;
