@@ -13,7 +13,8 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 trees=${RAT_TREES:-/var/tmp/rat-trees}
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-self=$(basename "$0")
+script=$(realpath "$0")
+self=${script##*/}
 
 say() { printf '%s: %s\n' "$self" "$*"; }
 die() { say "$*" >&2; exit 1; }
@@ -53,7 +54,7 @@ in_overlay() {
         [ "$(id -u)" = 0 ] || { say "skipped: needs root"; exit 0; }
         scratch=$(mktemp -d)
         trap 'rmdir "$scratch"' EXIT
-        INSIDE=overlay SCRATCH=$scratch unshare --mount --propagation private --pid --fork --kill-child "$0" "$@"
+        INSIDE=overlay SCRATCH=$scratch unshare --mount --propagation private --pid --fork --kill-child "$script" "$@"
         exit
     fi
     scratch=$SCRATCH root=$SCRATCH/root

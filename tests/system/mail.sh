@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Real mail through a real MTA, and PAM with the distribution's own modules: what alice's jobs say lands in her
 # mailbox, an expired account is refused. In an overlay over this system that nothing of is left; needs root.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$top"
 
 mta=${1:-dma}
 bin=${BIN:-$PWD/target/debug}

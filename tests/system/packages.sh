@@ -17,9 +17,9 @@ if [ $# = 0 ]; then
     trap 'rm -rf "$made"' EXIT
     for format in deb rpm arch; do BIN=$bin dist/$format "$made" >/dev/null; done
     lintian --allow-root --fail-on error,warning,info,pedantic "$made"/*.deb || die "lintian is not content"
-    dpkg-deb -c "$made"/*.deb | grep -q 'usr/share/zsh/vendor-completions/_rat$' || die "the deb has no completion for zsh"
+    grep -q 'usr/share/zsh/vendor-completions/_rat$' <<<"$(dpkg-deb -c "$made"/*.deb)" || die "the deb has no completion for zsh"
     say "lintian is content"
-    for format in rpm arch; do MADE=$made "$0" "$format"; done
+    for format in rpm arch; do MADE=$made "$script" "$format"; done
     exit
 fi
 
@@ -45,7 +45,7 @@ case $format in
         in_root pacman -U --noconfirm --noprogressbar -dd --overwrite '*' "/$(basename "$MADE"/rat-*.zst)" >"$scratch/pacman" 2>&1 ||
             { cat "$scratch/pacman" >&2; die "pacman refuses"; }
         files() { in_root pacman -Qlq rat | grep -v '/$'; }
-        sound() { in_root pacman -Qkk rat 2>&1 | grep -q ' 0 altered files'; }
+        sound() { grep -q ' 0 altered files' <<<"$(in_root pacman -Qkk rat 2>&1)"; }
         remove() { in_root pacman -R --noconfirm -dd rat >/dev/null 2>&1; }
         ;;
 esac
@@ -56,7 +56,7 @@ for file in $(files); do
     [ ! -u "$root$file" ] && [ ! -g "$root$file" ] || die "$file has a setuid or setgid bit"
 done
 for program in crontab at atq atrm anacron ratd rat; do
-    in_root "$program" -V 2>&1 | grep -q "0\.1" || die "$program does not run"
+    grep -q "[0-9]\.[0-9]" <<<"$(in_root "$program" -V 2>&1)" || die "$program does not run"
 done
 for completion in bash-completion/completions/rat zsh/site-functions/_rat fish/vendor_completions.d/rat.fish; do
     grep -q 'rat list --json' "$root/usr/share/$completion" || die "no $completion that knows jobs"
@@ -69,7 +69,7 @@ ratd=$!
 within 10 in_root rat status >/dev/null 2>&1 || { cat "$scratch/ratd" >&2; die "ratd does not run"; }
 in_root su alice -s /bin/sh -c 'echo "0 0 1 1 * true" | crontab - && crontab -l && echo true | at noon tomorrow && echo true | batch' \
     >/dev/null 2>&1 || die "alice can use neither crontab nor at"
-in_root rat list | grep -q cron.daily || die "nothing runs what is in /etc/cron.daily"
+grep -q cron.daily <<<"$(in_root rat list)" || die "nothing runs what is in /etc/cron.daily"
 in_root rat check /etc/anacrontab /etc/cron.d/0hourly >/dev/null 2>&1 || die "the crontabs are not well"
 kill "$ratd"
 wait "$ratd" || :
