@@ -31,7 +31,7 @@ pub struct Args {
     /// The files are ones that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
-    /// Read the files as another cron does: debian, cronie or busybox
+    /// Read the files as another cron does: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
     /// Check a rat.conf, in place of crontabs [default: /etc/rat/rat.conf]

@@ -13,9 +13,11 @@ pub mod disk;
 pub mod instance;
 pub mod options;
 pub mod ratd;
+pub mod room;
 pub mod runner;
 pub mod say;
 pub mod state;
+pub mod stopping;
 pub mod surroundings;
 pub mod systemd;
 pub mod wait;
@@ -49,10 +51,11 @@ use crate::daemon::state::State;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::{Notify, listener_at};
 use crate::daemon::wait::{Wait, now};
-use crate::log::{Loudness, Syslog, to_stderr, to_syslog};
+use crate::log::{Loudness, Syslog, to_json, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
+use crate::session::environment::SHELL;
 use crate::session::{report, server};
 use crate::spool::Spool;
 use crate::spool::settings::Settings;
@@ -81,15 +84,22 @@ pub fn main() -> ExitCode {
         Ok(Side::Started(status)) => return status,
         Err(error) => return fail(format!("cannot become a daemon: {error}")),
     };
+    let is_contained = mode.container.is_some();
     match live(mode, Parts { starter, loudness, settings: Settings::none() }) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(why) if is_contained => {
+            tracing::error!(event = "failed", "{why}");
+            ExitCode::FAILURE
+        }
         Err(why) => fail(why),
     }
 }
 
 /// In the foreground people read the log; with one file standard output is for them, and the log keeps to trouble.
+/// A container's is read by programs.
 fn log_to(mode: &Mode) -> Loudness {
     match (&mode.file, mode.foreground) {
+        (Some(_), _) if mode.container.is_some() => to_json(LevelFilter::INFO),
         (Some(_), _) => to_stderr(LevelFilter::WARN),
         (None, true) => to_stderr(LevelFilter::INFO),
         (None, false) => to_syslog(&mode.paths.under_root("dev/log"), LevelFilter::INFO),
@@ -118,6 +128,17 @@ fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
     for directory in mode.paths.pid_file.parent().into_iter().chain([mode.paths.run.as_path()]) {
         make_directory(directory, bits_for_everybody(&mode))
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    }
+    if mode.container.is_some() {
+        // What jobs leave behind is this process's to bury, also where it is not process 1.
+        nix::sys::prctl::set_child_subreaper(true)
+            .map_err(|error| format!("cannot take in orphans: {error}"))?;
+        if !Path::new(SHELL).exists() {
+            tracing::warn!(
+                event = "problem",
+                "there is no {SHELL} here: no job runs without SHELL="
+            );
+        }
     }
     let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
         .map_err(|error| format!("cannot start the fork server: {error}"))?;
@@ -242,8 +263,10 @@ fn assemble(
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),
         crash,
+        devices: None,
         state: State::new(now.wall),
         leaves: None,
+        stopping: None,
         mode,
     })
 }
@@ -269,6 +292,7 @@ fn obeyed() -> SigSet {
     SigSet::from_iter([
         Signal::SIGTERM,
         Signal::SIGINT,
+        Signal::SIGQUIT,
         Signal::SIGHUP,
         Signal::SIGUSR1,
         Signal::SIGUSR2,

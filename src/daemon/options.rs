@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Parser;
+use nix::errno::Errno;
 use nix::unistd::{User, geteuid};
 
+use crate::daemon::room;
 use crate::paths::Paths;
 use crate::plan::at_queue::Limits;
 use crate::store::runs::Retention;
 use crate::syntax::config::{self, Config};
-use crate::syntax::dialect::{Dialect, RAT};
+use crate::syntax::dialect::{CONTAINER, Dialect, RAT};
 use crate::syntax::duration;
 use crate::syntax::options::hundredths;
 use crate::sys::host;
@@ -18,7 +20,7 @@ use crate::sys::host;
 /// One scheduler in the place of crond, atd and anacron.
 ///
 /// Without FILE ratd reads the system's crontabs and runs in the background. With FILE it stays in the foreground
-/// and runs the jobs of that one crontab as the user who started it.
+/// and runs the jobs of that one crontab as the user who started it; as process 1 it is --container.
 #[derive(Debug, Parser)]
 #[command(name = "ratd", version)]
 pub struct Options {
@@ -28,7 +30,7 @@ pub struct Options {
     /// Use DIR in place of /
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Read crontabs as another cron does: debian, cronie or busybox
+    /// Read crontabs as another cron does: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
     /// Run at most N at-jobs at once [default: any number]
@@ -43,6 +45,12 @@ pub struct Options {
     /// Do not start an at-job later than this after it was due, unless it has a deadline of its own
     #[arg(long, value_name = "TIME", value_parser = duration::named)]
     pub at_deadline: Option<TimeDelta>,
+    /// Be what a container runs: jobs have its environment and its output, and are waited for
+    #[arg(long, requires = "file")]
+    pub container: bool,
+    /// When a container is stopped, let jobs run on for so long before they are asked to end [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = duration::named, requires = "file")]
+    pub wait: Option<TimeDelta>,
     /// Run the jobs of this crontab
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -55,6 +63,8 @@ pub struct Mode {
     pub paths: Paths,
     /// The one crontab it reads, made absolute, and the user it is for.
     pub file: Option<(PathBuf, String)>,
+    /// It is what a container runs.
+    pub container: Option<Container>,
     /// It stays in the foreground.
     pub foreground: bool,
     /// The dialect its crontabs are read in.
@@ -72,6 +82,13 @@ pub struct Mode {
 struct Asked {
     dialect: Option<&'static Dialect>,
     at: config::AtJobs,
+}
+
+/// How a ratd in a container ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Container {
+    /// How long its jobs may go on when it is told to stop; `None` is for ever.
+    pub wait: Option<TimeDelta>,
 }
 
 /// How at-jobs are held.
@@ -93,8 +110,10 @@ impl Options {
             Some(file) => Some((absolute(file)?, own_name()?)),
             None => None,
         };
+        let container = self.container(file.is_some())?;
         let paths = match (&root, &file) {
             (Some(root), _) => Paths::system(root),
+            (None, Some(_)) if container.is_some() => room::paths()?,
             (None, Some(_)) => Paths::user().ok_or(
                 "neither HOME nor XDG_STATE_HOME says where to keep state; use --root DIR",
             )?,
@@ -106,13 +125,16 @@ impl Options {
                 );
             }
         };
+        let usual = container.as_ref().map(|_| &CONTAINER);
+        let dialect = self.dialect.or(usual);
         Ok(Mode {
             paths,
             foreground: self.foreground || file.is_some(),
             file,
-            dialect: self.dialect.unwrap_or(&RAT),
+            dialect: dialect.unwrap_or(&RAT),
+            container,
             at: at_jobs(&self.at_jobs()),
-            asked: Asked { dialect: self.dialect, at: self.at_jobs() },
+            asked: Asked { dialect, at: self.at_jobs() },
             config: Config::default(),
         })
     }
@@ -123,6 +145,16 @@ impl Options {
             deadline: self.at_deadline,
             batch_load: self.batch_load,
             batch_interval: self.batch_interval,
+        }
+    }
+
+    /// Process 1 is what its container, or its machine, lives by.
+    fn container(&self, has_file: bool) -> Result<Option<Container>, String> {
+        let is_contained = self.container || (has_file && std::process::id() == 1);
+        match (is_contained, self.wait) {
+            (true, wait) => Ok(Some(Container { wait })),
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err("--wait is for --container: elsewhere jobs go on".to_owned()),
         }
     }
 }
@@ -180,8 +212,8 @@ fn absolute(path: &PathBuf) -> Result<PathBuf, String> {
 fn own_name() -> Result<String, String> {
     match User::from_uid(geteuid()) {
         Ok(Some(user)) => Ok(user.name),
-        // A container may run under a uid without a name; the session compares uids.
-        Ok(None) => Ok(geteuid().to_string()),
+        // A container may run under a uid without a name, or have no file of names at all.
+        Ok(None) | Err(Errno::ENOENT) => Ok(geteuid().to_string()),
         Err(error) => Err(format!("cannot tell who uid {} is: {error}", geteuid())),
     }
 }

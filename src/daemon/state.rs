@@ -13,6 +13,8 @@ use crate::protocol::request::Request;
 pub struct State {
     pub started: Timestamp,
     pub ready: bool,
+    /// A crontab has been read, however little it holds.
+    pub loaded: bool,
     /// What is wrong with each crontab.
     pub problems: BTreeMap<Source, Vec<String>>,
     /// Why the store cannot be used; `None` if it can.
@@ -34,6 +36,7 @@ impl State {
         State {
             started,
             ready: false,
+            loaded: false,
             problems: BTreeMap::new(),
             trouble: None,
             running: BTreeMap::new(),

@@ -70,6 +70,9 @@ pub enum Change {
     Configured { source: Source, problems: Vec<String>, counts: bool },
 }
 
+/// What a file holds, unless that is so wrong that what it held before still counts; and what is to be told.
+type Read = (Option<Vec<Arc<Job>>>, Vec<String>);
+
 /// What is in a place.
 #[derive(Debug, Default)]
 struct Names {
@@ -140,12 +143,16 @@ impl Spool {
         }
     }
 
-    /// The directories in which something may change that `look` would find. Ask again after each look:
-    /// directories and links come and go.
+    /// The directories in which something may change that `look` would find, and a file that stands alone. Ask again
+    /// after each look: directories and links come and go.
     pub fn watched(&self) -> BTreeSet<PathBuf> {
         let mut directories = BTreeSet::new();
         for place in &self.places {
             directories.append(&mut watch::directories(&place.path));
+            if matches!(place.role, Role::Single { .. }) {
+                // Of a file that is mounted by itself the directory says nothing.
+                directories.extend(place.path.canonicalize());
+            }
             if place.is_directory && place.path.is_dir() {
                 directories.insert(place.path.clone());
             }
@@ -320,7 +327,8 @@ impl Spool {
         let was_known = self.files.insert(path.to_owned(), identity).is_some();
         let source = Source(path.to_owned());
         match self.load(path, role) {
-            Ok((jobs, problems)) => changes.push(Change::Loaded { source, jobs, problems }),
+            Ok((Some(jobs), problems)) => changes.push(Change::Loaded { source, jobs, problems }),
+            Ok((None, problems)) => changes.push(Change::Kept { source, problems }),
             Err(Refusal::Untrusted(why)) => {
                 if path.is_symlink() {
                     // What is wrong with the way to a file does not show in the file.
@@ -339,7 +347,8 @@ impl Spool {
         }
     }
 
-    fn load(&mut self, path: &Path, role: &Role) -> Result<(Vec<Arc<Job>>, Vec<String>), Refusal> {
+    /// What a file holds, and what is to be told of it.
+    fn load(&mut self, path: &Path, role: &Role) -> Result<Read, Refusal> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
             Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
@@ -358,12 +367,14 @@ impl Spool {
             }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
+        let is_wrong = |said: &Diagnostic| said.severity == Severity::Error;
+        let stays = self.dialect_of(path).error == Loss::Change && diagnostics.iter().any(is_wrong);
         let shown = path.display().to_string();
         // What works as written is no problem.
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
         let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
-        Ok((jobs, problems))
+        Ok((if stays { None } else { Some(jobs) }, problems))
     }
 
     fn of_crontab(

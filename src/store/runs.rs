@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::plan::civil::Timestamp;
 use crate::plan::job::JobId;
-use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
 use crate::plan::text::Text;
 use crate::store::column::{Column, of_outcome, outcome};
 use crate::store::error::Error;
-use crate::store::{Change, Store, queue};
+use crate::store::{Change, Store, missed, queue};
 
 /// What is kept of runs that are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +250,9 @@ pub(super) fn insert(connection: &Connection, run: &Run, kept: Retention) -> rus
         connection.prepare_cached("SELECT 1 FROM jobs WHERE run = ?1")?.exists([Column(run.id)])?;
     if inserted == 0 || claimed {
         return Ok(());
+    }
+    if matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp) {
+        missed::handled(connection, &run.job, run.due)?;
     }
     connection
         .prepare_cached("UPDATE runs SET newest = 0 WHERE job = ?1 AND newest = 1 AND id < ?2")?

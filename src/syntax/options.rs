@@ -134,6 +134,11 @@ const fn option(key: Key, name: &'static str, takes: Takes, default: &'static st
     Known { key, name, takes, default, is_honoured: false, fails_closed: false }
 }
 
+/// One of those that something is done about.
+const fn honoured(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
+    Known { is_honoured: true, ..option(key, name, takes, default) }
+}
+
 /// One of those that must not be misread.
 const fn closed(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
     Known { fails_closed: true, ..option(key, name, takes, default) }
@@ -146,7 +151,7 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Desc, "desc", Takes::Text, ""),
     option(Key::Tags, "tags", Takes::List(Item::Name), ""),
     closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes"),
-    Known { is_honoured: true, ..option(Key::Match, "match", Takes::Text, "") },
+    honoured(Key::Match, "match", Takes::Text, ""),
     closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's"),
     option(Key::Dst, "dst", Takes::Word(&["classic", "wall"]), "classic"),
     option(Key::Jitter, "jitter", Takes::Jitter, "0"),
@@ -156,10 +161,10 @@ pub const OPTIONS: &[Known] = &[
     option(Key::DayMatch, "day-match", Takes::Word(&["or", "and"]), "or"),
     option(Key::When, "when", Takes::Days, ""),
     option(Key::Manual, "manual", Takes::YesOrNo, "no"),
-    option(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
+    honoured(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
     option(Key::LoadMax, "load-max", Takes::Load, ""),
-    option(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
-    option(Key::Deadline, "deadline", Takes::Duration, "the next instant, at most 24h"),
+    honoured(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
+    honoured(Key::Deadline, "deadline", Takes::Duration, "24h; for one instant, no later than the next"),
     option(Key::Overlap, "overlap", Takes::Word(&["allow", "skip", "queue[:N]", "replace"]), "allow"),
     option(Key::Lock, "lock", Takes::Lock, ""),
     option(Key::Pool, "pool", Takes::Name, ""),

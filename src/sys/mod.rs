@@ -6,6 +6,8 @@ pub mod library;
 pub mod lock;
 pub mod pam;
 pub mod pattern;
+pub mod power;
 pub mod process;
 pub mod selinux;
 pub mod socket;
+pub mod uevent;
