@@ -110,6 +110,7 @@ impl Bench {
                 owner: me(),
                 due: Default::default(),
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind,
@@ -120,6 +121,7 @@ impl Bench {
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
                 umask: None,
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
                 manner: None,

@@ -22,8 +22,9 @@ use crate::daemon::options::Mode;
 use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
 use crate::plan::at_queue::Waiting;
+use crate::plan::catch_up::is_done_by;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
@@ -34,7 +35,7 @@ use crate::spool::watch::{directories, is_blind};
 use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
-use crate::store::runs::Filter;
+use crate::store::runs::{Filter, Past};
 use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
@@ -80,8 +81,16 @@ pub struct Clerk {
     /// What waits for an earlier fork server to end.
     unsettled: Option<Command>,
     unsettled_is_told: bool,
+    /// Every file has been read once.
+    has_begun: bool,
     /// Lost runs of at-jobs whose owners are being told.
     being_told: BTreeSet<RunId>,
+    /// Entries that make up for what they missed, in the files that were read.
+    making_up: BTreeMap<Source, Vec<JobId>>,
+    /// Who asked for what is written down of entries before it was known what an earlier ratd had started.
+    recalls: Vec<Command>,
+    /// What entries owe, and could not be written down: the last word on each.
+    unwritten: BTreeMap<JobId, Command>,
     crash: Crash,
     answers: Answers,
 }
@@ -114,7 +123,11 @@ impl Clerk {
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
+            has_begun: false,
             being_told: BTreeSet::new(),
+            making_up: BTreeMap::new(),
+            recalls: Vec::new(),
+            unwritten: BTreeMap::new(),
             crash,
             answers,
         }
@@ -161,9 +174,29 @@ impl Clerk {
             self.take_up(run);
         }
         self.look();
+        self.begin_anew();
+        self.has_begun = true;
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
+    }
+
+    /// Nothing that an earlier ratd wrote down of entries is the last word: there was none since. Those that are in no
+    /// file any more are forgotten, but not where there is one file: another ratd may have another.
+    fn begin_anew(&mut self) {
+        let Ok(store) = &mut self.store else { return };
+        let mut gone = store.entries().unwrap_or_default();
+        if gone.is_empty() {
+            return;
+        }
+        let there: BTreeSet<_> = self.making_up.values().flatten().collect();
+        gone.retain(|job| self.mode.file.is_none() && !there.contains(job));
+        let written = store.begin().and_then(|change| {
+            change.begin_anew()?;
+            change.forget_entries(&gone)?;
+            change.commit()
+        });
+        self.note(&written);
     }
 
     /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
@@ -254,7 +287,12 @@ impl Clerk {
             | Command::Refused { .. }
             | Command::Collect { .. }
             | Command::Lost { .. }
-            | Command::Stamp { .. } => {}
+            | Command::Stamp { .. }
+            | Command::Recall { .. }
+            | Command::Owe { .. }
+            | Command::Handled { .. }
+            | Command::Forget { .. }
+            | Command::MakeUp { .. } => {}
         }
     }
 
@@ -308,10 +346,13 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
+            let mut failed = Vec::new();
             let answer = match change {
                 spool::Change::Loaded { source, jobs, problems } => {
                     self.periods.insert(source.clone(), Vec::new());
-                    let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    self.note_making_up(&source, &jobs);
+                    failed = self.failed_before(&jobs);
                     Answer::Loaded { source, jobs, problems }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
@@ -323,10 +364,12 @@ impl Clerk {
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
                 spool::Change::Gone { source, problems } => {
                     self.periods.remove(&source);
+                    self.making_up.remove(&source);
                     Answer::Gone { source, problems }
                 }
             };
             self.answers.give(answer);
+            failed.into_iter().for_each(|failed| self.answers.give(failed));
         }
         self.watch();
         self.look_at_stamps();
@@ -342,6 +385,27 @@ impl Clerk {
         if let Ok(store) = &mut self.store {
             store.retention = self.mode.retention();
         }
+    }
+
+    fn note_making_up(&mut self, source: &Source, jobs: &[Arc<Job>]) {
+        let making_up = jobs.iter().filter(|job| job.terms.make_up());
+        let ids: Vec<_> = making_up.map(|job| job.id.clone()).collect();
+        self.making_up.remove(source);
+        if !ids.is_empty() {
+            self.making_up.insert(source.clone(), ids);
+        }
+    }
+
+    /// What failed under an earlier ratd, and may wait to be tried again.
+    fn failed_before(&self, jobs: &[Arc<Job>]) -> Vec<Answer> {
+        let Some(store) = self.store.as_ref().ok().filter(|_| !self.has_begun) else {
+            return Vec::new();
+        };
+        let failed = |job: &Arc<Job>| {
+            let past = last_run(store, job)?;
+            Some(Answer::Failed { run: past.run, outcome: past.outcome?, ended: past.ended? })
+        };
+        jobs.iter().filter(|job| job.retries.times > 0).filter_map(failed).collect()
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
@@ -430,7 +494,11 @@ impl Clerk {
         let mut writes: Vec<_> =
             lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(self.over(now));
+        writes.extend(self.going_on(now));
         self.write(writes);
+        // Now it is known what was started, and so what was not.
+        let recalls = std::mem::take(&mut self.recalls);
+        self.write(recalls);
         // Those too of which an earlier ratd could not tell any more.
         self.tell_of_lost();
         self.tell_queue();
@@ -460,6 +528,16 @@ impl Clerk {
         present.into_iter().filter(is_over).map(|run| Command::Collect { run, now }).collect()
     }
 
+    /// The runs of an earlier ratd that go on. It may not have written down that they began.
+    fn going_on(&self, now: Timestamp) -> Vec<Command> {
+        let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+        let alive = |run: RunId| match report::read(&self.run_file(run)) {
+            Ok(Found::Alive(Some(run))) => Some(Command::Begun { run: run.clone(), at: now }),
+            Ok(_) | Err(_) => None,
+        };
+        present.into_iter().filter(|run| *run < self.first).filter_map(alive).collect()
+    }
+
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
     /// takes no other with it.
     fn write(&mut self, mut writes: Vec<Command>) {
@@ -470,7 +548,13 @@ impl Clerk {
             self.reopen(now);
             let retried = if self.store.is_ok() { RETRIED } else { 0 };
             let again = self.unstored.iter().take(retried);
-            writes.extend(again.map(|run| Command::Collect { run: *run, now }));
+            let again: Vec<_> = again.map(|run| Command::Collect { run: *run, now }).collect();
+            if self.store.is_ok() {
+                // Before all else: a later word on an entry, or a run of it, may be among the writes.
+                let unwritten = std::mem::take(&mut self.unwritten).into_values();
+                writes = unwritten.chain(writes).collect();
+            }
+            writes.extend(again);
         }
         // That a session is gone is heard of twice: of its report, and of its file that was closed.
         let mut collected = BTreeSet::new();
@@ -502,6 +586,7 @@ impl Clerk {
         self.opened = Some(now);
         self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
         self.bound_history();
+        self.begin_anew();
         self.tell_health();
         self.tell_queue();
     }
@@ -522,6 +607,15 @@ impl Clerk {
             }
             Command::Lost { run, now, why } => {
                 Report::without_session(run, now, Outcome::Lost(why))
+            }
+            recall @ Command::Recall { .. } if !self.settled => {
+                self.recalls.push(recall);
+                return None;
+            }
+            // A run whose report waits to be stored is not known to have been.
+            recall @ Command::Recall { .. } if !self.unstored.is_empty() => {
+                self.refuse(&recall, "");
+                return None;
             }
             other => return Some(Write::Other(Box::new(other))),
         };
@@ -625,6 +719,14 @@ impl Clerk {
                     self.crash.at(Place::AfterClaimCommit);
                     self.answers.give(Answer::Ordered { client, run, recipe });
                 }
+                Written::MadeUp(made_up) => {
+                    let (run, recipe) = *made_up;
+                    self.crash.at(Place::AfterClaimCommit);
+                    self.answers.give(Answer::MadeUp { run, recipe });
+                }
+                Written::Recalled(entries) => {
+                    self.answers.give(Answer::Recalled { entries: Some(entries) });
+                }
                 Written::Claimed { runs, refused } => {
                     claimed = Some(runs);
                     untold = refused;
@@ -674,7 +776,13 @@ impl Clerk {
                 Write::Told(run) => {
                     self.unstored.insert(*run);
                 }
-                Write::Other(command) => self.refuse(command, &why),
+                Write::Other(command) => {
+                    if let Command::Owe { job, owed, handled } = &**command {
+                        let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
+                        self.unwritten.insert(job.clone(), Command::Owe { job, owed, handled });
+                    }
+                    self.refuse(command, &why);
+                }
             }
         }
     }
@@ -692,6 +800,11 @@ impl Clerk {
                 let again = Some(*now + TRY_AGAIN);
                 let waiting = Waiting { timed: again, batch: again };
                 self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
+            }
+            Command::Recall { .. } => self.answers.give(Answer::Recalled { entries: None }),
+            Command::MakeUp { run, .. } => {
+                let (run, why) = (run.clone(), why.to_owned());
+                self.answers.give(Answer::NotMadeUp { run, why });
             }
             _ => {}
         }
@@ -746,8 +859,13 @@ fn leaves_untold(write: &Write) -> bool {
 
 /// The date of a period job's last run, if that counts as done.
 fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
-    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
-    let last = store.history(&filter).ok()?.pop()?;
-    let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
+    let last = last_run(store, job)?;
+    let on_success = job.retries.times > 0;
+    let counts = last.outcome.as_ref().is_some_and(|outcome| is_done_by(on_success, outcome));
     last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())
+}
+
+fn last_run(store: &Store, job: &Job) -> Option<Past> {
+    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
+    store.history(&filter).ok()?.pop()
 }

@@ -12,7 +12,8 @@ use nix::unistd::Uid;
 use crate::daemon::connections::{Caller, Client};
 use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::job::{Job, JobId, Recipe, Source};
+use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
@@ -55,6 +56,16 @@ pub enum Command {
     Settle { server: u64, unconfirmed: Vec<Run>, now: Timestamp },
     /// A period job was done for the period of this date.
     Stamp { ident: String, date: chrono::NaiveDate },
+    /// What is written down of these entries? Up to the instants beside them all is decided of those that are new.
+    Recall { entries: Vec<(JobId, Timestamp)>, now: Timestamp },
+    /// These instants of an entry are owed, and everything up to `handled` is decided.
+    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
+    /// This instant of an entry is decided without a run.
+    Handled { job: JobId, due: Timestamp },
+    /// These entries are no more.
+    Forget { jobs: Vec<JobId> },
+    /// Write down this run, which makes up for a missed instant.
+    MakeUp { run: Run, recipe: Recipe, at: Timestamp },
 }
 
 /// What the disk thread tells.
@@ -94,8 +105,16 @@ pub enum Answer {
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The last run of a job under an earlier ratd ended so.
+    Failed { run: Run, outcome: Outcome, ended: Timestamp },
     /// The stamp of a period job says this now.
     Stamped { name: String, done: Option<chrono::NaiveDate> },
+    /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.
+    Recalled { entries: Option<Vec<(JobId, Remembered)>> },
+    /// A run that makes up for a missed instant is written down.
+    MadeUp { run: Run, recipe: Recipe },
+    /// It cannot be written down, and why.
+    NotMadeUp { run: Run, why: String },
     /// The store works, or why it does not.
     Health { trouble: Option<String> },
     /// Something that the operator should read.

@@ -263,6 +263,7 @@ fn assemble(
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),
         crash,
+        devices: None,
         state: State::new(now.wall),
         leaves: None,
         stopping: None,

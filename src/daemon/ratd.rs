@@ -40,13 +40,15 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
 use crate::syntax::config::Config;
-use crate::sys::host;
+use crate::sys::uevent::Uevents;
+use crate::sys::{host, power};
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const CHANGES: Token = Token(3);
 const DISK: Token = Token(4);
 const FORK_SERVER: Token = Token(5);
+const DEVICES: Token = Token(6);
 
 /// How much output of a run is kept, in bytes.
 const KEEP_OUTPUT: u64 = 1 << 20;
@@ -83,6 +85,8 @@ pub struct Ratd {
     pub starter: Starter,
     pub notify: Notify,
     pub crash: Crash,
+    /// What the kernel tells of devices, while something waits for mains power.
+    pub devices: Option<io::Result<Uevents>>,
     pub state: State,
     /// It was told to stop, and replies until then at most, by the clock that nobody sets.
     pub leaves: Option<Duration>,
@@ -114,6 +118,7 @@ impl Ratd {
             self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
             self.decide(&now, Event::Woke);
+            self.look_for_mains(&now);
             self.revive(&now);
             for ready in ready {
                 if self.attend(&now, ready)? == Life::Ends {
@@ -153,6 +158,30 @@ impl Ratd {
     fn has_left(&self, now: &Now) -> bool {
         let is_time = |until| now.monotonic >= until || !self.connections.owe_replies();
         self.leaves.is_some_and(is_time)
+    }
+
+    /// Listens for power supplies while something waits for one. Where nothing can be heard of them it is looked for
+    /// one whenever something else happens.
+    fn look_for_mains(&mut self, now: &Now) {
+        if !self.scheduler.waits_for_mains() {
+            self.devices = None;
+            return;
+        }
+        if let Some(Ok(devices)) = &self.devices {
+            devices.take();
+        } else if self.devices.is_none() {
+            let devices = Uevents::listen();
+            let devices = devices.and_then(|devices| {
+                self.wait.add(&devices, DEVICES, For::Reading)?;
+                Ok(devices)
+            });
+            if let Err(error) = &devices {
+                tracing::warn!("cannot listen for power supplies: {error}");
+            }
+            self.devices = Some(devices);
+        }
+        let mains = power::on_mains(&self.mode.paths.root);
+        self.decide(now, Event::Power { mains });
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
@@ -209,15 +238,33 @@ impl Ratd {
                     self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
                     tracing::warn!(event = "miss", job = job.name, times, "{text}");
                 }
-                Action::Skipped { job, due } => {
+                Action::Skipped { job, due: at } => {
                     self.state.runs_missed += 1;
-                    let due = say::instant(due, &*job.zone);
+                    let due = say::instant(at, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!(event = "skip", job = job.name, "{text}");
+                    if job.terms.make_up() {
+                        self.disk.must(Command::Handled { job: job.id.clone(), due: at });
+                    }
                 }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                }
+                Action::Recall { entries } => {
+                    self.disk.must(Command::Recall { entries, now: now.wall });
+                }
+                Action::Owe { job, owed, handled } => {
+                    self.disk.must(Command::Owe { job, owed, handled });
+                }
+                Action::Forget { jobs } => self.disk.must(Command::Forget { jobs }),
+                Action::MakeUp { run, recipe } => {
+                    self.crash.at(Place::BeforeClaim);
+                    self.disk.must(Command::MakeUp { run, recipe, at: now.wall });
+                }
+                Action::AskPower => {
+                    let mains = power::on_mains(&self.mode.paths.root);
+                    self.decide(now, Event::Power { mains });
                 }
             }
         }
@@ -243,6 +290,16 @@ impl Ratd {
             }
             Err(error) => self.refuse(now, order.run, error.to_string()),
         }
+    }
+
+    /// What is made up for is written down: it starts.
+    fn make_up(&mut self, now: &Now, run: Run, recipe: Recipe) {
+        let zone = self.scheduler.zone_of(&run.job);
+        let text = format!("{} for {}", run.name, say::instant(run.due, &*zone));
+        let fields = run.fields("catch-up");
+        self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
+        tracing::info!("{}: makes up for a missed run: {text}", run.owner);
+        self.start(now.wall, run, recipe, None);
     }
 
     /// Has a session mail how a run ended that no session had, or that died with its session.
@@ -404,8 +461,18 @@ impl Ratd {
                     self.give_up_by_hand(now, client, run, why)
                 }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Failed { run, outcome, ended } => {
+                    self.decide(now, Event::Failed { run, outcome, ended });
+                }
                 Answer::Stamped { name, done } => {
                     self.decide(now, Event::Stamped { name, done });
+                }
+                Answer::Recalled { entries } => self.decide(now, Event::Recalled { entries }),
+                Answer::MadeUp { run, recipe } => self.make_up(now, run, recipe),
+                Answer::NotMadeUp { run, why } => {
+                    let (owner, name) = (&run.owner, &run.name);
+                    tracing::error!("{owner}: {name} does not make up for what it missed: {why}");
+                    self.decide(now, Event::NotMadeUp { run });
                 }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),

@@ -1,16 +1,17 @@
 //! Which run starts now. Told what happened and what time it is, answers with actions; does nothing itself.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every, Once};
-use crate::plan::civil::{Timestamp, reading};
+use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Origin, Recipe, Source};
+use crate::plan::missed::{Missed, Remembered, Step as Late};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
 use crate::plan::submission::is_at_job;
@@ -36,8 +37,16 @@ pub enum Event {
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
+    /// The last run of a job under an earlier ratd ended so.
+    Failed { run: Run, outcome: Outcome, ended: Timestamp },
     /// The period job of this name was last done then, by whomever.
     Stamped { name: String, done: Option<NaiveDate> },
+    /// What is written down of entries that were asked for; `None` if that cannot be told now.
+    Recalled { entries: Option<Vec<(JobId, Remembered)>> },
+    /// That a missed instant is made up for cannot be written down.
+    NotMadeUp { run: Run },
+    /// There is mains power, or there is none.
+    Power { mains: bool },
 }
 
 /// What the scheduler answers.
@@ -56,6 +65,17 @@ pub enum Action {
     Skipped { job: Arc<Job>, due: Timestamp },
     /// A period job has been done for the period of this date.
     Stamp { job: Arc<Job>, date: NaiveDate },
+    /// Tell what is written down of these entries. One that is not known is seen for the first time, and everything up
+    /// to the instant beside it is decided.
+    Recall { entries: Vec<(JobId, Timestamp)> },
+    /// Write down that everything that an entry is due at up to `handled` is decided, and that these instants are owed.
+    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
+    /// These entries are no more: should they come back, they are new.
+    Forget { jobs: Vec<JobId> },
+    /// Write down that this run makes up for what was missed, then start it.
+    MakeUp { run: Run, recipe: Recipe },
+    /// Tell whether there is mains power, at once: an entry is due that needs it.
+    AskPower,
 }
 
 /// What an earlier ratd left behind.
@@ -87,9 +107,13 @@ pub struct Scheduler {
     table_of: HashMap<Source, usize>,
     /// When each table has a job due next, so that nothing is looked at that is not due.
     turns: BTreeSet<(i64, usize)>,
-    /// Where the period jobs are.
-    periods: HashMap<JobId, (usize, usize)>,
+    /// Where the jobs are whose ends decide when they run next.
+    followed: HashMap<JobId, (usize, usize)>,
+    /// What is tried again, by when and by the run that failed.
+    retries: BTreeMap<(i64, RunId), Again>,
     queue: AtQueue,
+    /// The entries that are started late, and what they owe.
+    missed: Missed,
     running: HashMap<RunId, Running>,
     /// How many runs of a job go on.
     runs: HashMap<JobId, u32>,
@@ -125,6 +149,14 @@ impl Turn {
     }
 }
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug)]
+struct Instant {
+    due: Timestamp,
+    trigger: Trigger,
+    attempt: u32,
+}
+
 /// A run that is about to be started.
 struct Owing {
     job: Arc<Job>,
@@ -134,10 +166,24 @@ struct Owing {
     trigger: Trigger,
 }
 
+/// A run that is going on.
 #[derive(Debug)]
 struct Running {
     job: JobId,
     started: Timestamp,
+    due: Timestamp,
+    trigger: Trigger,
+    attempt: u32,
+}
+
+/// What failed and is tried again.
+#[derive(Clone, Debug)]
+struct Again {
+    job: JobId,
+    due: Timestamp,
+    attempt: u32,
+    /// How long it waits.
+    pause: TimeDelta,
 }
 
 impl Scheduler {
@@ -148,15 +194,17 @@ impl Scheduler {
             tables: Vec::new(),
             table_of: HashMap::new(),
             turns: BTreeSet::new(),
-            periods: HashMap::new(),
+            followed: HashMap::new(),
+            retries: BTreeMap::new(),
             queue: AtQueue::new(Limits::of_machine(1)),
+            missed: Missed::default(),
             running: HashMap::new(),
             runs: HashMap::new(),
             next_run: memory.next_run,
             ready: false,
         };
         for (run, started) in memory.running {
-            scheduler.note_start(run.id, run.job, started);
+            scheduler.note_start(&run, started);
         }
         scheduler
     }
@@ -178,10 +226,11 @@ impl Scheduler {
     pub fn handle(&mut self, now: &Now, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         self.start_due(now, &mut actions);
+        self.start_again(now.wall, &mut actions);
         match event {
             Event::Woke => {}
-            Event::Loaded { source, jobs } => self.load(now.wall, source, jobs),
-            Event::Gone { source } => self.load(now.wall, source, Vec::new()),
+            Event::Loaded { source, jobs } => self.load(now.wall, source, jobs, &mut actions),
+            Event::Gone { source } => self.load(now.wall, source, Vec::new(), &mut actions),
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
             Event::Queued { waiting } => self.queue.expect(waiting),
             Event::Claimed { runs, waiting } => {
@@ -191,10 +240,27 @@ impl Scheduler {
                 let step = self.queue.weigh(now.wall, hundredths);
                 self.attend_queue(step, &mut actions);
             }
-            Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
+            Event::Adopted { run, at } => self.note_start(&run, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+            Event::Failed { run, outcome, ended } => {
+                self.recall_failure(now.wall, &run, &outcome, ended);
+            }
             Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
+            Event::Recalled { entries } => {
+                let steps = self.missed.recalled(now.wall, entries);
+                self.attend_missed(now.wall, steps, &mut actions);
+            }
+            Event::NotMadeUp { run } => {
+                self.forget_run(run.id);
+                self.missed.put_back(&run.job, run.due, now.wall);
+            }
+            Event::Power { mains } => {
+                let steps = self.missed.power(now.wall, mains, |job| self.runs.contains_key(job));
+                self.attend_missed(now.wall, steps, &mut actions);
+            }
         }
+        let steps = self.missed.due(now.wall, |job| self.runs.contains_key(job));
+        self.attend_missed(now.wall, steps, &mut actions);
         let step = self.queue.step(now.wall);
         self.attend_queue(step, &mut actions);
         actions
@@ -202,8 +268,23 @@ impl Scheduler {
 
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
-        [job, self.queue.wakeup()].into_iter().flatten().min()
+        let turn = self.turns.first().map(|(at, _)| *at);
+        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
+        let job = [turn, retry].into_iter().flatten().min();
+        let job = job.and_then(|at| DateTime::from_timestamp(at, 0));
+        [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
+    }
+
+    /// The zone that a job is read in; UTC of one that is no more.
+    pub fn zone_of(&self, id: &JobId) -> Arc<dyn Offsets> {
+        self.missed
+            .job(id)
+            .map_or_else(|| Arc::new(Fixed { offset: 0 }) as _, |job| job.zone.clone())
+    }
+
+    /// Whether a job waits for mains power.
+    pub fn waits_for_mains(&self) -> bool {
+        self.missed.wait_for_mains()
     }
 
     /// Every job and when it is due next, in no particular order of time.
@@ -237,17 +318,19 @@ impl Scheduler {
             return Err(format!("{} is disabled, and never runs: {file}:{line}", job.name));
         }
         if is_period {
+            self.retries.retain(|_, again| again.job != *id);
             let before = self.tables[table].next();
             self.tables[table].turns.retain(|turn| turn.0.line != line);
             self.note_next(table, before);
         }
-        let run = self.run_of(now, &job, now, Trigger::Manual);
+        let instant = Instant { due: now, trigger: Trigger::Manual, attempt: 1 };
+        let run = self.run_of(now, &job, instant);
         Ok((run, job.recipe.clone()))
     }
 
     /// Of a period job that somebody wants now: the run that is then done for its period.
     pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
-        let (table, line) = self.periods.get(id).copied()?;
+        let (table, line) = self.followed.get(id).copied()?;
         once(&self.tables[table].jobs[line], now, true)
     }
 
@@ -283,7 +366,7 @@ impl Scheduler {
                 }
                 runs.push((job(&turn).clone(), at));
             }
-            let next = next_after(job(&turn), at);
+            let next = job(&turn).next_after(at);
             turns.extend(
                 next.map(|due| Reverse(Turn { at: due.at.timestamp(), times: due.times, ..turn })),
             );
@@ -295,11 +378,13 @@ impl Scheduler {
         let step = self.clock.advance(now);
         match step {
             Step::Anew => {
-                self.queue.clock_was_set();
+                self.clock_was_set(now.wall);
                 self.plan_again(now.wall, |_| true);
+                let steps = self.missed.clock_was_set(now.wall);
+                self.attend_missed(now.wall, steps, actions);
             }
             Step::Back => {
-                self.queue.clock_was_set();
+                self.clock_was_set(now.wall);
                 self.plan_again(now.wall, goes_by_the_clock);
             }
             Step::None | Step::Forward(_) => {}
@@ -322,7 +407,38 @@ impl Scheduler {
         // Stable: where nothing was skipped the order of files and lines stays.
         owing.sort_by_key(|owing: &Owing| (owing.due, Reverse(owing.behind)));
         for Owing { job, due, trigger, .. } in owing {
-            self.start(now.wall, &job, due, trigger, actions);
+            self.start(now.wall, &job, Instant { due, trigger, attempt: 1 }, actions);
+        }
+    }
+
+    /// The clock was set back: what waits for a time of it waits no longer than it was to.
+    fn clock_was_set(&mut self, now: Timestamp) {
+        self.queue.clock_was_set();
+        let retries = std::mem::take(&mut self.retries);
+        self.retries = retries
+            .into_iter()
+            .map(|((at, run), again)| ((at.min((now + again.pause).timestamp()), run), again))
+            .collect();
+    }
+
+    /// Starts what failed before and is to be tried again by now.
+    fn start_again(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        while let Some(first) = self.retries.first_entry()
+            && first.key().0 <= now.timestamp()
+        {
+            let ((_, run), again) = first.remove_entry();
+            // It may be gone from its file.
+            let Some(job) = self.followed_job(&again.job) else { continue };
+            match outside_hours(&job, now) {
+                Some(opening) => {
+                    self.retries.insert((opening.timestamp(), run), again);
+                }
+                None => {
+                    let Again { due, attempt, .. } = again;
+                    let instant = Instant { due, trigger: Trigger::Retry, attempt };
+                    self.start(now, &job, instant, actions);
+                }
+            }
         }
     }
 
@@ -341,7 +457,7 @@ impl Scheduler {
             self.push(turn.table, turn.line, Some(Due { at: opening, times: 1 }));
             return;
         }
-        let resume = owed_from(&job.schedule, delay, now);
+        let resume = owed_from(&job, delay, now);
         if at >= resume {
             let trigger = match job.schedule {
                 Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
@@ -350,7 +466,14 @@ impl Scheduler {
             let owed = |behind| Owing { job: job.clone(), due: at, behind, trigger };
             owing.extend(behind(&job, at).into_iter().map(owed));
             let done = if is_walked(&job.schedule) { at.max(now) } else { at };
-            self.push(turn.table, turn.line, next_after(&job, done));
+            self.push(turn.table, turn.line, job.next_after(done));
+            return;
+        }
+        if job.terms.make_up() {
+            let last = resume - TimeDelta::seconds(1);
+            self.push(turn.table, turn.line, job.next_after(last));
+            let steps = self.missed.pass_over(&job, at - TimeDelta::seconds(1), last, now);
+            self.attend_missed(now, steps, actions);
             return;
         }
         let (times, next) = pass_over(&job, Due { at, times: turn.times }, resume);
@@ -362,31 +485,47 @@ impl Scheduler {
         &mut self,
         now: Timestamp,
         job: &Arc<Job>,
-        due: Timestamp,
-        trigger: Trigger,
+        instant: Instant,
         actions: &mut Vec<Action>,
     ) {
         if job.single && self.is_running(&job.id) {
-            actions.push(Action::Skipped { job: job.clone(), due });
+            actions.push(Action::Skipped { job: job.clone(), due: instant.due });
             return;
         }
-        let run = self.run_of(now, job, due, trigger);
+        // One that is tried again had mains power when it was started.
+        if job.terms.ac_only && instant.attempt == 1 {
+            self.missed.hold(job, instant.due);
+            return;
+        }
+        self.start_at_once(now, job, instant, actions);
+    }
+
+    fn start_at_once(
+        &mut self,
+        now: Timestamp,
+        job: &Arc<Job>,
+        instant: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let run = self.run_of(now, job, instant);
         let once = once(job, now, false);
         actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
     }
 
     /// A new run of a job, which counts as running from here on.
-    fn run_of(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger) -> Run {
-        let id = self.number(1);
-        self.note_start(id, job.id.clone(), now);
-        Run {
-            id,
+    fn run_of(&mut self, now: Timestamp, job: &Job, instant: Instant) -> Run {
+        let Instant { due, trigger, attempt } = instant;
+        let run = Run {
+            id: self.number(1),
             job: job.id.clone(),
             name: job.name.clone(),
             owner: job.owner.clone(),
             due,
             trigger,
-        }
+            attempt,
+        };
+        self.note_start(&run, now);
+        run
     }
 
     /// Takes so many run ids, and returns the first.
@@ -414,12 +553,14 @@ impl Scheduler {
         self.turns.extend(next.map(|next| (next, table)));
     }
 
-    fn note_start(&mut self, run: RunId, job: JobId, started: Timestamp) {
-        if is_at_job(&job) {
+    fn note_start(&mut self, run: &Run, started: Timestamp) {
+        if is_at_job(&run.job) {
             self.queue.began();
         }
-        *self.runs.entry(job.clone()).or_default() += 1;
-        if let Some(same) = self.running.insert(run, Running { job, started }) {
+        *self.runs.entry(run.job.clone()).or_default() += 1;
+        let (job, due, trigger, attempt) = (run.job.clone(), run.due, run.trigger, run.attempt);
+        let running = Running { job, started, due, trigger, attempt };
+        if let Some(same) = self.running.insert(run.id, running) {
             self.note_end(&same.job);
         }
     }
@@ -437,41 +578,60 @@ impl Scheduler {
         }
     }
 
-    fn load(&mut self, now: Timestamp, source: Source, jobs: Vec<Arc<Job>>) {
+    fn load(
+        &mut self,
+        now: Timestamp,
+        source: Source,
+        jobs: Vec<Arc<Job>>,
+        actions: &mut Vec<Action>,
+    ) {
         let table = *self.table_of.entry(source).or_insert(self.tables.len());
         if table == self.tables.len() {
             self.tables.push(Table::default());
         }
         let before = self.tables[table].next();
-        for job in self.tables[table].jobs.iter().filter(|job| is_period(job)) {
-            if self.periods.get(&job.id).is_some_and(|(place, _)| *place == table) {
-                self.periods.remove(&job.id);
+        for job in self.tables[table].jobs.iter().filter(|job| is_followed(job)) {
+            if self.followed.get(&job.id).is_some_and(|(place, _)| *place == table) {
+                self.followed.remove(&job.id);
             }
         }
-        let periods = jobs.iter().zip(0..).filter(|(job, _)| is_period(job));
-        self.periods.extend(periods.map(|(job, line)| (job.id.clone(), (table, line))));
+        let followed = jobs.iter().zip(0..).filter(|(job, _)| is_followed(job));
+        self.followed.extend(followed.map(|(job, line)| (job.id.clone(), (table, line))));
         let turns = jobs.iter().zip(0..).filter_map(|(job, line)| {
             self.first_due(now, job).map(|due| Reverse(Turn::new(table, line, due)))
         });
         let turns = turns.collect();
+        let clock = self.clock;
+        let planned = |job: &Job| planned_until(&clock, now, &job.schedule);
+        let steps = self.missed.replace(&self.tables[table].jobs, &jobs, planned);
         self.tables[table] = Table { jobs, turns };
         self.note_next(table, before);
+        self.attend_missed(now, steps, actions);
     }
 
     /// When a job is due that has just been read, or whose clock has just been set.
     fn first_due(&self, now: Timestamp, job: &Job) -> Option<Due> {
         match &job.schedule {
-            Schedule::Every(_) if self.is_running(&job.id) => None,
+            Schedule::Every(_) if self.is_running(&job.id) || self.is_retried(&job.id) => None,
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
-            schedule if goes_by_the_clock(schedule) => next_after(job, now.max(self.clock.shown)),
-            _ => next_after(job, now.max(self.clock.reached)),
+            schedule => job.next_after(planned_until(&self.clock, now, schedule)),
         }
     }
 
     fn is_running(&self, job: &JobId) -> bool {
         self.runs.contains_key(job)
+    }
+
+    fn is_retried(&self, job: &JobId) -> bool {
+        self.retries.values().any(|again| again.job == *job)
+    }
+
+    /// A job whose ends decide when it runs next.
+    fn followed_job(&self, id: &JobId) -> Option<Arc<Job>> {
+        let (table, line) = self.followed.get(id).copied()?;
+        Some(self.tables[table].jobs[line].clone())
     }
 
     /// Plans those jobs again from what the clock says now.
@@ -503,7 +663,37 @@ impl Scheduler {
             .cloned()
             .collect();
         for job in jobs {
-            self.start(now, &job, now, Trigger::Reboot, actions);
+            let instant = Instant { due: now, trigger: Trigger::Reboot, attempt: 1 };
+            self.start(now, &job, instant, actions);
+        }
+    }
+
+    fn attend_missed(&mut self, now: Timestamp, steps: Vec<Late>, actions: &mut Vec<Action>) {
+        let handled = now.max(self.clock.reached);
+        for step in steps {
+            match step {
+                Late::Recall(entries) => actions.push(Action::Recall { entries }),
+                Late::Owe { job, owed } => actions.push(Action::Owe { job, owed, handled }),
+                Late::Forget(jobs) => actions.push(Action::Forget { jobs }),
+                Late::Missed { job, times, since } => {
+                    actions.push(Action::Missed { job, times, since });
+                }
+                Late::MakeUp { job, due } => {
+                    let instant = Instant { due, trigger: Trigger::CatchUp, attempt: 1 };
+                    let run = self.run_of(now, &job, instant);
+                    actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
+                }
+                Late::Start { job, due } => {
+                    let trigger = match job.schedule {
+                        Schedule::Reboot => Trigger::Reboot,
+                        _ if now - due < TimeDelta::minutes(1) => Trigger::Schedule,
+                        _ => Trigger::CatchUp,
+                    };
+                    let instant = Instant { due, trigger, attempt: 1 };
+                    self.start_at_once(now, &job, instant, actions);
+                }
+                Late::AskPower => actions.push(Action::AskPower),
+            }
         }
     }
 
@@ -526,25 +716,85 @@ impl Scheduler {
     ) {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
-            self.note_start(run.id, run.job.clone(), now);
+            self.note_start(&run, now);
             actions.push(Action::Start { run, recipe, once: None });
         }
     }
 
-    fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
-        let Some(ended) = self.running.remove(&run) else { return };
+    fn forget_run(&mut self, run: RunId) -> Option<Running> {
+        let ended = self.running.remove(&run)?;
         self.note_end(&ended.job);
-        let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
-        let job = self.tables[table].jobs[line].clone();
-        let Schedule::Every(every) = &job.schedule else { return };
+        Some(ended)
+    }
+
+    fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
+        let Some(ended) = self.forget_run(run) else { return };
+        if !self.is_running(&ended.job) {
+            self.missed.ended(&ended.job, now);
+        }
+        let Some(job) = self.followed_job(&ended.job) else { return };
+        if self.try_again(now, run, &ended, outcome, &job) {
+            return;
+        }
+        if let Schedule::Every(every) = &job.schedule {
+            self.plan_period(now, &job, every, &ended, outcome, actions);
+        }
+    }
+
+    /// Whether the job of a run that ended so is tried again for the same instant.
+    fn try_again(
+        &mut self,
+        now: Timestamp,
+        run: RunId,
+        ended: &Running,
+        outcome: &Outcome,
+        job: &Job,
+    ) -> bool {
+        let Running { due, trigger, attempt, .. } = *ended;
+        // Whoever runs it by hand sees how it ends.
+        let pause = job.retries.pause(run, outcome, attempt).filter(|_| trigger != Trigger::Manual);
+        if let Some(pause) = pause {
+            let again = Again { job: job.id.clone(), due, attempt: attempt + 1, pause };
+            self.retries.insert(((now + pause).timestamp(), run), again);
+        }
+        pause.is_some()
+    }
+
+    /// An entry that failed under an earlier ratd is tried again, unless it has been due again meanwhile. A period job
+    /// is owed in any case.
+    fn recall_failure(&mut self, now: Timestamp, run: &Run, outcome: &Outcome, at: Timestamp) {
+        let Some(job) = self.followed_job(&run.job).filter(|job| !is_period(job)) else { return };
+        if job.next_after(run.due).is_some_and(|next| next.at <= now) {
+            return;
+        }
+        let (due, trigger, attempt) = (run.due, run.trigger, run.attempt);
+        let ended = Running { job: job.id.clone(), started: at, due, trigger, attempt };
+        // A clock that has been set back since tells no more than that it is over.
+        self.try_again(at.min(now), run.id, &ended, outcome, &job);
+    }
+
+    /// When a period job is due after a run of it ended so.
+    fn plan_period(
+        &mut self,
+        now: Timestamp,
+        job: &Arc<Job>,
+        every: &Every,
+        ended: &Running,
+        outcome: &Outcome,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some((table, line)) = self.followed.get(&job.id).copied() else { return };
         let pause = match outcome {
-            Outcome::Exited(_) | Outcome::Killed(_) => None,
+            outcome if catch_up::is_done_by(job.retries.times > 0, outcome) => None,
+            Outcome::Exited(_) | Outcome::Killed(_) => {
+                Some(catch_up::until_tomorrow(now, &*job.zone))
+            }
             Outcome::NotStarted(_) | Outcome::Lost(_) => Some(TRY_AGAIN),
             Outcome::LeftToAnother(_) => Some(LEFT_ALONE),
         };
         if let Some(pause) = pause {
             let again = now + pause;
-            let at = outside_hours(&job, again).unwrap_or(again);
+            let at = outside_hours(job, again).unwrap_or(again);
             // One that somebody asked for may not be due for days; one that is due has waited out its delay.
             let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
             let due = if is_due { at } else { catch_up::due(every, now, &*job.zone).max(at) };
@@ -552,9 +802,8 @@ impl Scheduler {
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
-        let mut every = every.clone();
-        every.done = Some(date);
-        let done = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        let every = Every { done: Some(date), ..every.clone() };
+        let done = Arc::new(Job { schedule: Schedule::Every(every), ..(**job).clone() });
         self.tables[table].jobs[line] = done.clone();
         self.push(table, line, self.first_due(now, &done));
         actions.push(Action::Stamp { job: done, date });
@@ -562,13 +811,17 @@ impl Scheduler {
 
     /// What the stamp of a period job says counts, whoever wrote it.
     fn note_stamp(&mut self, now: Timestamp, name: &str, done: Option<NaiveDate>) {
-        let is_it = |place: &&(usize, usize)| self.tables[place.0].jobs[place.1].name == name;
-        let Some((table, line)) = self.periods.values().find(is_it).copied() else { return };
+        let is_it = |place: &&(usize, usize)| {
+            let job = &self.tables[place.0].jobs[place.1];
+            is_period(job) && job.name == name
+        };
+        let Some((table, line)) = self.followed.values().find(is_it).copied() else { return };
         let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
         if every.done == done {
             return;
         }
+        self.retries.retain(|_, again| again.job != job.id);
         let every = Every { done, ..every.clone() };
         let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
         self.tables[table].jobs[line] = job.clone();
@@ -585,15 +838,9 @@ fn is_period(job: &Job) -> bool {
     matches!(job.schedule, Schedule::Every(_))
 }
 
-/// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
-fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
-    let after = after.checked_sub_signed(job.delay)?;
-    let due = match &job.schedule {
-        Schedule::Calendar(calendar) => calendar.next_after(after, &*job.zone),
-        Schedule::Seconds(seconds) => seconds.next_after(after, &*job.zone),
-        Schedule::Reboot | Schedule::Every(_) | Schedule::Never => None,
-    }?;
-    Some(Due { at: due.at.checked_add_signed(job.delay)?, times: due.times })
+/// Whether it matters how a run of the job ends.
+fn is_followed(job: &Job) -> bool {
+    is_period(job) || job.retries.times > 0
 }
 
 /// The readings of a job that are due at an instant, by how far a jump of the clock left them behind.
@@ -604,6 +851,11 @@ fn behind(job: &Job, at: Timestamp) -> Vec<i64> {
         Schedule::Seconds(seconds) => seconds.behind(at, &*job.zone),
         Schedule::Reboot | Schedule::Every(_) | Schedule::Never => vec![0],
     }
+}
+
+/// Up to here everything is decided that a job is due at which has just been read.
+fn planned_until(clock: &Clock, now: Timestamp, schedule: &Schedule) -> Timestamp {
+    now.max(if goes_by_the_clock(schedule) { clock.shown } else { clock.reached })
 }
 
 fn goes_by_the_clock(schedule: &Schedule) -> bool {
@@ -623,7 +875,9 @@ fn is_walked(schedule: &Schedule) -> bool {
 fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
     match &job.schedule {
         Schedule::Every(every) => {
-            Some(Once { period: every.period, date: reading(&*job.zone, now).date(), forced })
+            let date = reading(&*job.zone, now).date();
+            let on_success = job.retries.times > 0;
+            Some(Once { period: every.period, date, forced, on_success })
         }
         Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot | Schedule::Never => None,
     }
@@ -640,8 +894,10 @@ fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
         .filter(|opening| opening.timestamp() > now.timestamp())
 }
 
-/// From which due instant on a job is started although it is late.
-fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp {
+/// From which due instant on a job is started although it is late. One that makes up for what it missed by rules of its
+/// own does so after any delay but a small one.
+fn owed_from(job: &Job, delay: TimeDelta, now: Timestamp) -> Timestamp {
+    let schedule = &job.schedule;
     let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
     let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
     match (schedule, owed(delay)) {
@@ -655,7 +911,9 @@ fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp
             }
         }
         (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
-        (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
+        (Schedule::Calendar(calendar), Owed::NamedTimes)
+            if !calendar.is_wildcard() && !job.terms.make_up() =>
+        {
             Timestamp::MIN_UTC
         }
         (Schedule::Calendar(_), Owed::NamedTimes | Owed::ThisMinute) => this_minute,
@@ -665,13 +923,13 @@ fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp
 /// How many runs fall between `due` and `resume`, and the first that does not.
 fn pass_over(job: &Job, due: Due, resume: Timestamp) -> (u32, Option<Due>) {
     let mut times = due.times;
-    let mut next = next_after(job, due.at);
+    let mut next = job.next_after(due.at);
     while let Some(due) = next.filter(|due| due.at < resume) {
         if times >= COUNTED {
-            return (times, next_after(job, resume - TimeDelta::seconds(1)));
+            return (times, job.next_after(resume - TimeDelta::seconds(1)));
         }
         times += due.times;
-        next = next_after(job, due.at);
+        next = job.next_after(due.at);
     }
     (times, next)
 }

@@ -157,6 +157,7 @@ mod tests {
                 owner: "alice".to_owned(),
                 due: Default::default(),
                 trigger: Trigger::At,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind: Kind::At,
@@ -167,6 +168,7 @@ mod tests {
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
                 manner: None,

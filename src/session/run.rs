@@ -167,7 +167,7 @@ impl Session {
                 let recipe = &self.order.recipe;
                 let environment = {
                     let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
-                    let around = Around { manner, daemon, pam: &[] };
+                    let around = Around { manner, daemon, pam: &[], run: &self.order.run };
                     Environment::of(recipe, &owner.login, &owner.home, around)
                 };
                 if let Some(mail) = self.write_mail(&over, &owner, &environment) {
@@ -274,11 +274,12 @@ impl Session {
         }
     }
 
-    /// Stamps a job that was run, however that went, and lets others have it.
+    /// Stamps a job that is done, and lets others have it.
     fn write_stamp(&mut self, outcome: &Outcome) {
         let (Some(stamp), Some(asked)) = (self.stamp.take(), &self.order.stamp) else { return };
-        let has_run = matches!(outcome, Outcome::Exited(_) | Outcome::Killed(_));
-        if has_run && let Err(error) = stamp.write(asked.once.date) {
+        if asked.once.is_done_by(outcome)
+            && let Err(error) = stamp.write(asked.once.date)
+        {
             let path = PathBuf::from(OsStr::from_bytes(&asked.file.0));
             self.complain_of_stamp(&path, &error);
         }
@@ -391,6 +392,7 @@ impl Session {
             manner: &self.order.manner,
             daemon: &self.order.daemon,
             pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+            run: &self.order.run,
         };
         let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
         self.admitted = Some((owner.clone(), environment.clone()));

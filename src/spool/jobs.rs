@@ -12,8 +12,10 @@ use crate::plan::catch_up::Every;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use crate::plan::missed::Terms;
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
+use crate::spool::policy;
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
@@ -142,7 +144,7 @@ pub enum Owner<'a> {
     Single(&'a str),
 }
 
-/// What a crontab is read by.
+/// What a crontab or an anacrontab is read by.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
     /// As which cron.
@@ -282,6 +284,8 @@ fn job_of_entry(
     let manner = &rules.dialect.manner;
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = rules.machine.delay(&id.0, entry.random_delay);
+    let terms = policy::terms(&entry.options, rules.machine.draw(&id.0, 999));
+    let knows_run = entry.options.all().next().is_some();
     Job {
         id,
         name,
@@ -291,6 +295,8 @@ fn job_of_entry(
         zone,
         delay,
         single: entry.flags.single,
+        terms,
+        retries: policy::retries(&entry.options),
         recipe: Recipe {
             kind,
             command: entry.command,
@@ -300,6 +306,7 @@ fn job_of_entry(
             directory: None,
             umask: None,
             nice: 0,
+            knows_run,
             quiet: entry.flags.quiet,
             mailing: Mailing {
                 on_failure_only: entry.flags.mail_on_failure_only,
@@ -315,15 +322,18 @@ fn job_of_entry(
 pub fn of_anacrontab(
     text: &[u8],
     source: &Source,
-    machine: &Machine,
+    rules: &Rules<'_>,
     zones: &mut Zones,
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    let Rules { machine, config, .. } = *rules;
     let anacrontab = anacrontab::parse(text);
+    let (mut diagnostics, mut held) = (anacrontab.diagnostics, Vec::new());
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
-    let job = |line: anacrontab::Line| {
+    let mut job = |line: anacrontab::Line| {
+        let options = config.options("root", &line.options, &mut held)?;
         let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
         let hours = line.window();
-        Arc::new(Job {
+        Some(Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
@@ -333,6 +343,8 @@ pub fn of_anacrontab(
             // It is part of the schedule, and begins only when the job may start.
             delay: TimeDelta::zero(),
             single: false,
+            terms: Terms::default(),
+            retries: policy::retries(&options),
             recipe: Recipe {
                 kind: Kind::Period,
                 command: line.command,
@@ -342,14 +354,17 @@ pub fn of_anacrontab(
                 directory: None,
                 umask: None,
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
                 manner: None,
             },
             origin: Origin { source: source.clone(), line: line.line },
-        })
+        }))
     };
-    (anacrontab.jobs.into_iter().map(job).collect(), anacrontab.diagnostics)
+    let jobs = anacrontab.jobs.into_iter().filter_map(&mut job).collect();
+    diagnostics.append(&mut each_once(held));
+    (jobs, diagnostics)
 }
 
 /// Gives the entries of a file ids that depend on what they say, not on where they stand.

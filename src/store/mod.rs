@@ -5,6 +5,7 @@
 
 pub mod column;
 pub mod error;
+pub mod missed;
 pub mod queue;
 pub mod runs;
 pub mod stamps;
@@ -34,6 +35,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
+    include_str!("../../migrations/0004_missed.sql"),
+    include_str!("../../migrations/0005_attempt.sql"),
 ];
 
 /// The database, open.

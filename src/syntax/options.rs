@@ -134,9 +134,24 @@ const fn option(key: Key, name: &'static str, takes: Takes, default: &'static st
     Known { key, name, takes, default, is_honoured: false, fails_closed: false }
 }
 
+/// One of those that something is done about.
+const fn honoured(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
+    Known { is_honoured: true, ..option(key, name, takes, default) }
+}
+
 /// One of those that must not be misread.
 const fn closed(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
     Known { fails_closed: true, ..option(key, name, takes, default) }
+}
+
+/// Of those, one that something is done about.
+const fn honoured_closed(
+    key: Key,
+    name: &'static str,
+    takes: Takes,
+    default: &'static str,
+) -> Known {
+    Known { is_honoured: true, ..closed(key, name, takes, default) }
 }
 
 /// The vocabulary, in the order of `Key`.
@@ -145,9 +160,9 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Name, "name", Takes::Name, "made of the command"),
     option(Key::Desc, "desc", Takes::Text, ""),
     option(Key::Tags, "tags", Takes::List(Item::Name), ""),
-    Known { is_honoured: true, ..closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes") },
-    Known { is_honoured: true, ..option(Key::Match, "match", Takes::Text, "") },
-    Known { is_honoured: true, ..closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's") },
+    honoured_closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes"),
+    honoured(Key::Match, "match", Takes::Text, ""),
+    honoured_closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's"),
     option(Key::Dst, "dst", Takes::Word(&["classic", "wall"]), "classic"),
     option(Key::Jitter, "jitter", Takes::Jitter, "0"),
     option(Key::Every, "every", Takes::Every, ""),
@@ -156,10 +171,10 @@ pub const OPTIONS: &[Known] = &[
     option(Key::DayMatch, "day-match", Takes::Word(&["or", "and"]), "or"),
     option(Key::When, "when", Takes::Days, ""),
     option(Key::Manual, "manual", Takes::YesOrNo, "no"),
-    option(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
+    honoured(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
     option(Key::LoadMax, "load-max", Takes::Load, ""),
-    option(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
-    option(Key::Deadline, "deadline", Takes::Duration, "the next instant, at most 24h"),
+    honoured(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
+    honoured(Key::Deadline, "deadline", Takes::Duration, "24h; for one instant, no later than the next"),
     option(Key::Overlap, "overlap", Takes::Word(&["allow", "skip", "queue[:N]", "replace"]), "allow"),
     option(Key::Lock, "lock", Takes::Lock, ""),
     option(Key::Pool, "pool", Takes::Name, ""),
@@ -181,11 +196,11 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Umask, "umask", Takes::Octal, "022"),
     option(Key::OkExit, "ok-exit", Takes::List(Item::Status), "0"),
     option(Key::FailWhen, "fail-when", Takes::Word(&["exit", "stderr", "output"]), "exit"),
-    option(Key::Retries, "retries", Takes::Number(0, 100), "0"),
-    option(Key::RetryDelay, "retry-delay", Takes::Duration, "30s"),
-    option(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h"),
-    option(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp"),
-    option(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout"),
+    Known { is_honoured: true, ..option(Key::Retries, "retries", Takes::Number(0, 100), "0") },
+    Known { is_honoured: true, ..option(Key::RetryDelay, "retry-delay", Takes::Duration, "30s") },
+    Known { is_honoured: true, ..option(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h") },
+    Known { is_honoured: true, ..option(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp") },
+    Known { is_honoured: true, ..option(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout") },
     option(Key::Output, "output", Takes::List(Item::Sink), "mail,history"),
     option(Key::KeepOutput, "keep-output", Takes::Size, "1M"),
     option(Key::KeepRuns, "keep-runs", Takes::Number(1, i32::MAX as i64), "50"),
