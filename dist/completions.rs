@@ -12,6 +12,7 @@ use rat::client::at::At;
 use rat::client::crontab;
 use rat::client::queue::{Atq, Atrm};
 use rat::client::rat::Rat;
+use rat::client::run_parts::options as run_parts;
 use rat::daemon::options;
 
 fn main() -> io::Result<()> {
@@ -28,7 +29,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn programs() -> [Command; 7] {
+fn programs() -> [Command; 8] {
     [
         options::Options::command(),
         Rat::command(),
@@ -37,6 +38,7 @@ fn programs() -> [Command; 7] {
         Atq::command(),
         Atrm::command(),
         anacron::Options::command(),
+        run_parts::Options::command(),
     ]
 }
 

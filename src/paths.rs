@@ -91,6 +91,11 @@ impl Paths {
         self.state.join("rat.db")
     }
 
+    /// The directory of a `run-parts` for jobs that find no other.
+    pub fn programs(&self) -> PathBuf {
+        self.root.join("usr/lib/rat")
+    }
+
     /// A path of the system, under the root.
     pub fn under_root(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))

@@ -21,11 +21,15 @@ const PROGRAMS: &[Programs] = &[
     Programs { page: "rat-atq.1", program: env!("CARGO_BIN_EXE_rat-atq"), verbs: &[] },
     Programs { page: "rat-atrm.1", program: env!("CARGO_BIN_EXE_rat-atrm"), verbs: &[] },
     Programs { page: "rat-anacron.8", program: env!("CARGO_BIN_EXE_rat-anacron"), verbs: &[] },
+    Programs { page: "rat-run-parts.8", program: env!("CARGO_BIN_EXE_rat-run-parts"), verbs: &[] },
     Programs { page: "rat-crontab.1", program: env!("CARGO_BIN_EXE_rat-crontab"), verbs: &[] },
     Programs {
         page: "rat.1",
         program: env!("CARGO_BIN_EXE_rat"),
-        verbs: &["list", "history", "retry", "status", "next", "run", "check", "import", "explain"],
+        verbs: &[
+            "list", "history", "retry", "status", "next", "why", "run", "check", "import",
+            "explain",
+        ],
     },
 ];
 

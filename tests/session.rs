@@ -134,6 +134,7 @@ impl Bench {
             log: Text::from("/dev/null/no-log"),
             manner: OWN,
             daemon: Vec::new(),
+            programs: Text::default(),
             codeset: "UTF-8".to_owned(),
             over: None,
         }

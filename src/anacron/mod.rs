@@ -95,6 +95,7 @@ fn conduct(options: &Options, paths: &Paths, voice: &mut Voice) -> Result<ExitCo
     voice.explain(&format!("Anacron started on {today}"));
     let mut anacron = Anacron {
         log: paths.under_root("dev/log"),
+        programs: paths.programs(),
         spool,
         began,
         zone,
@@ -171,6 +172,7 @@ struct Held {
 /// One call.
 struct Anacron {
     log: PathBuf,
+    programs: PathBuf,
     spool: PathBuf,
     began: Timestamp,
     zone: Zone,
@@ -307,6 +309,7 @@ impl Anacron {
             over: None,
             manner: manner::OWN,
             daemon: Vec::new(),
+            programs: Text(self.programs.as_os_str().as_bytes().to_vec()),
             codeset: codeset(),
             log: Text(self.log.as_os_str().as_bytes().to_vec()),
         }

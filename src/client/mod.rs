@@ -20,6 +20,8 @@ pub mod rat;
 pub mod reading;
 pub mod retry;
 pub mod run;
+pub mod run_parts;
 pub mod status;
 pub mod surroundings;
 pub mod table;
+pub mod why;

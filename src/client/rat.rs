@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::client::{check, explain, history, import, list, next, retry, run, status};
+use crate::client::{check, explain, history, import, list, next, retry, run, status, why};
 
 /// One scheduler for crontabs, at-jobs and anacron's periods.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Verb {
     Status(status::Args),
     /// Show what is due when
     Next(next::Args),
+    /// Say why a job ran, did not run or will run at a time
+    Why(why::Args),
     /// Run a job now, as its schedule would
     Run(run::Args),
     /// Show what is wrong, or perhaps not as meant, in crontabs
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
             status::main(&status::Args { root: args.root.clone().or(root), ..args })
         }
         Verb::Next(args) => next::main(next::Args { root: args.root.clone().or(root), ..args }),
+        Verb::Why(args) => why::main(&why::Args { root: args.root.clone().or(root), ..args }),
         Verb::Run(args) => run::main(&run::Args { root: args.root.clone().or(root), ..args }),
         Verb::Check(args) => check::main(args),
         Verb::Import(args) => {

@@ -18,9 +18,11 @@ use crate::daemon::crash::{Crash, Place};
 use crate::daemon::crontabs;
 use crate::daemon::desk;
 use crate::daemon::disk::{Answer, Answers, Command};
+use crate::daemon::explain;
 use crate::daemon::options::Mode;
 use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
 use crate::log::Syslog;
+use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
 use crate::plan::catch_up::is_done_by;
 use crate::plan::civil::{Timestamp, reading};
@@ -72,6 +74,8 @@ pub struct Clerk {
     syslog: Syslog,
     /// Runs from here on are this ratd's own.
     first: RunId,
+    /// When this ratd was started.
+    started: Timestamp,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
     unstored: BTreeSet<RunId>,
     /// When the store was last tried to be opened.
@@ -95,17 +99,23 @@ pub struct Clerk {
     answers: Answers,
 }
 
+/// What a clerk begins with.
+pub struct Beginning {
+    pub mode: Mode,
+    pub store: Result<Store, String>,
+    pub spool: Spool,
+    pub changes: Arc<Inotify>,
+    /// The first run of this ratd.
+    pub first: RunId,
+    /// When this ratd was started.
+    pub started: Timestamp,
+    pub crash: Crash,
+}
+
 impl Clerk {
-    /// A clerk that has not begun. `first` is the first run of this ratd.
-    pub fn new(
-        mode: Mode,
-        store: Result<Store, String>,
-        spool: Spool,
-        changes: Arc<Inotify>,
-        first: RunId,
-        crash: Crash,
-        answers: Answers,
-    ) -> Clerk {
+    /// A clerk that has not begun.
+    pub fn new(beginning: Beginning, answers: Answers) -> Clerk {
+        let Beginning { mode, store, spool, changes, first, started, crash } = beginning;
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
@@ -118,6 +128,7 @@ impl Clerk {
             periods: BTreeMap::new(),
             syslog,
             first,
+            started,
             unstored,
             opened: None,
             settled: false,
@@ -170,6 +181,7 @@ impl Clerk {
     fn begin(&mut self) {
         self.bound_history();
         self.tell_health();
+        self.note_start();
         for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
             self.take_up(run);
         }
@@ -179,6 +191,23 @@ impl Clerk {
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
+    }
+
+    /// Writes down that no ratd ran up to now, if one did before.
+    fn note_start(&mut self) {
+        let Ok(store) = &mut self.store else { return };
+        let restarted =
+            store.boot_id().is_ok_and(|known| known.is_some_and(|known| known != host::boot()));
+        let seen = store.seen().ok().flatten();
+        let absence = before_start(seen, self.started, restarted);
+        let written = store.begin().and_then(|change| {
+            if let Some(absence) = &absence {
+                change.note_absence(absence)?;
+            }
+            change.set_seen(self.started)?;
+            change.commit()
+        });
+        self.note(&written);
     }
 
     /// Nothing that an earlier ratd wrote down of entries is the last word: there was none since. Those that are in no
@@ -257,6 +286,11 @@ impl Clerk {
                 let reply = control::encode(Ok(told));
                 self.answers.give(Answer::Reply { client, reply });
             }
+            Command::Explain { client, explained, owner } => {
+                let reply =
+                    explain::complete(self.store.as_ref().ok(), *explained, owner.as_deref());
+                self.answers.give(Answer::Reply { client, reply });
+            }
             Command::Look { client } => {
                 self.look();
                 self.answers.give(match client {
@@ -287,6 +321,7 @@ impl Clerk {
             | Command::Refused { .. }
             | Command::Collect { .. }
             | Command::Lost { .. }
+            | Command::Absent { .. }
             | Command::Stamp { .. }
             | Command::Recall { .. }
             | Command::Owe { .. }
@@ -348,12 +383,12 @@ impl Clerk {
         for change in self.spool.look() {
             let mut failed = Vec::new();
             let answer = match change {
-                spool::Change::Loaded { source, jobs, problems } => {
+                spool::Change::Loaded { source, jobs, problems, left } => {
                     self.periods.insert(source.clone(), Vec::new());
                     let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     self.note_making_up(&source, &jobs);
                     failed = self.failed_before(&jobs);
-                    Answer::Loaded { source, jobs, problems }
+                    Answer::Loaded { source, jobs, problems, left }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
                 spool::Change::Configured { source, problems, counts } => {
@@ -562,8 +597,12 @@ impl Clerk {
             Command::Collect { run, .. } => collected.insert(*run),
             _ => true,
         });
-        let prepared: Vec<_> =
+        let handled = writes.iter().filter_map(instant).max().map(Write::Handled);
+        let mut prepared: Vec<_> =
             writes.into_iter().filter_map(|command| self.prepare(command)).collect();
+        if !prepared.is_empty() {
+            prepared.extend(handled);
+        }
         for write in &prepared {
             self.tell_end(write);
         }
@@ -776,6 +815,7 @@ impl Clerk {
                 Write::Told(run) => {
                     self.unstored.insert(*run);
                 }
+                Write::Handled(_) => {}
                 Write::Other(command) => {
                     if let Command::Owe { job, owed, handled } = &**command {
                         let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
@@ -853,7 +893,7 @@ fn leaves_untold(write: &Write) -> bool {
     match write {
         Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
         Write::Told(_) => true,
-        Write::Other(_) => false,
+        Write::Handled(_) | Write::Other(_) => false,
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::daemon::access;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::disk::Command;
+use crate::daemon::explain;
 use crate::daemon::state::State;
 use crate::daemon::which::which;
 use crate::paths::Paths;
@@ -105,6 +106,14 @@ pub fn route(
         Request::RunJob(request) => match job_to_run(&caller, &request.job, scheduler) {
             Ok(job) => Route::Run(job),
             Err(fault) => Route::Reply(encode(Err::<reply::Ordered, _>(fault))),
+        },
+        Request::ExplainJob(request) => match explain::explain(now, &caller, &request, known) {
+            Ok(explained) => Route::Disk(Box::new(Command::Explain {
+                client,
+                explained: Box::new(explained),
+                owner: visible_owner(&caller),
+            })),
+            Err(fault) => Route::Reply(encode(Err::<reply::Explained, _>(fault))),
         },
         Request::WaitRun(request) => match request.run.parse() {
             Ok(run) => Route::Wait(caller, run),
@@ -212,6 +221,12 @@ fn job_to_run(caller: &Caller, word: &str, scheduler: &Scheduler) -> Result<JobI
     }
 }
 
+/// The fault of a caller who names a job of a user that they are not, nor may act for.
+pub fn of_another(caller: &Caller, word: &str) -> Option<Fault> {
+    let message = format!("{word}: only root is told of the jobs of others");
+    names_another(caller, word).then_some(Fault::NotPermitted { message })
+}
+
 /// Whether the word is `USER/NAME` of a user that the caller is not, nor may act for.
 fn names_another(caller: &Caller, word: &str) -> bool {
     let is_another = |user: &str| !user.is_empty() && !may_see(caller, user);
@@ -250,7 +265,13 @@ fn beginning(command: &Text) -> Text {
 }
 
 fn jobs(caller: &Caller, scheduler: &Scheduler) -> reply::Jobs {
-    let told = |(job, next): (Arc<Job>, Option<Timestamp>)| reply::Job {
+    let visible = scheduler.jobs().into_iter().filter(|(job, _)| sees(caller, job));
+    reply::Jobs { jobs: visible.map(|(job, next)| told(&job, next)).collect() }
+}
+
+/// A job, but for how it ended last.
+pub fn told(job: &Job, next: Option<Timestamp>) -> reply::Job {
+    reply::Job {
         id: job.id.0.clone(),
         name: job.name.clone(),
         owner: job.owner.clone(),
@@ -261,7 +282,5 @@ fn jobs(caller: &Caller, scheduler: &Scheduler) -> reply::Jobs {
         disabled: matches!(job.schedule, Schedule::Never),
         next,
         last: None,
-    };
-    let visible = scheduler.jobs().into_iter().filter(|(job, _)| sees(caller, job));
-    reply::Jobs { jobs: visible.map(told).collect() }
+    }
 }

@@ -264,7 +264,8 @@ pub fn ended(store: Option<&Store>, run: &Run, outcome: Outcome) -> Vec<u8> {
     encode(Ok(reply::Waited { run: told(past) }))
 }
 
-fn told(past: Past) -> reply::Run {
+/// A run as it is told.
+pub fn told(past: Past) -> reply::Run {
     let mut lines = past.output.0.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let last_line = lines.next().unwrap_or_default();
     let last_line = Text(last_line[last_line.len().saturating_sub(LONGEST_LINE)..].to_vec());

@@ -10,6 +10,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
 use crate::daemon::connections::{Caller, Client};
+use crate::daemon::explain::Explained;
+use crate::plan::absence::Absence;
 use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Recipe, Source};
@@ -30,6 +32,8 @@ pub enum Command {
     Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
     /// The reply to a request for jobs, but for how each ended last.
     Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
+    /// The reply to a request for why a job ran or did not, but for what the store knows.
+    Explain { client: Client, explained: Box<Explained>, owner: Option<String> },
     /// Read what changed in the spool. `client` waits to be told that it is done.
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
@@ -54,6 +58,8 @@ pub enum Command {
     CollectAll { now: Timestamp },
     /// Wait until no fork server but this one can start anything, then find out what became of these runs.
     Settle { server: u64, unconfirmed: Vec<Run>, now: Timestamp },
+    /// Nothing was handled for a while, which is over.
+    Absent { absence: Absence },
     /// A period job was done for the period of this date.
     Stamp { ident: String, date: chrono::NaiveDate },
     /// What is written down of these entries? Up to the instants beside them all is decided of those that are new.
@@ -80,7 +86,7 @@ pub enum Answer {
     /// A run of an earlier ratd goes on.
     Adopted { run: Run, at: Timestamp },
     /// A crontab was read.
-    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// A crontab could not be read; its jobs stay.
     Kept { source: Source, problems: Vec<String> },
     /// rat.conf was read. `None`: what it last said counts.

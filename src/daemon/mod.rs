@@ -10,6 +10,7 @@ pub mod crontabs;
 pub mod daemonize;
 pub mod desk;
 pub mod disk;
+pub mod explain;
 pub mod instance;
 pub mod options;
 pub mod ratd;
@@ -38,7 +39,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::daemon::clerk::Clerk;
+use crate::daemon::clerk::{Beginning, Clerk};
 use crate::daemon::connections::Connections;
 use crate::daemon::crash::Crash;
 use crate::daemon::daemonize::{Side, Starter, daemonize};
@@ -242,7 +243,8 @@ fn assemble(
         let (mode, changes) = (mode.clone(), changes.clone());
         let spool = spool_of(&mode, parts.settings);
         move |commands, answers| {
-            Clerk::new(mode, store, spool, changes, first, crash, answers).serve(&commands)
+            let first = Beginning { mode, store, spool, changes, first, started: now.wall, crash };
+            Clerk::new(first, answers).serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);

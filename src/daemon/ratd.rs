@@ -28,6 +28,7 @@ use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::log::{Loudness, Syslog, Weight};
+use crate::plan::absence::{Clocks, noticed};
 use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
@@ -117,6 +118,7 @@ impl Ratd {
             tracing::debug!("woke at {}: {ready:?}", now.wall);
             self.notify.feed(&now);
             self.connections.listen_again(&self.wait, LISTENER);
+            self.note_absence(&now, wakeup)?;
             self.decide(&now, Event::Woke);
             self.look_for_mains(&now);
             self.revive(&now);
@@ -137,6 +139,17 @@ impl Ratd {
                 self.notify.status(count, running, self.scheduler.next_wakeup());
             }
         }
+    }
+
+    /// Writes down that nothing was handled for a while, if that is so.
+    fn note_absence(&mut self, now: &Now, wakeup: Option<Timestamp>) -> io::Result<()> {
+        let since_boot = wait::since_boot()?;
+        let clocks = Clocks { wall: now.wall, awake: now.monotonic, since_boot };
+        let before = self.state.clocks.replace(clocks);
+        if let Some(absence) = before.and_then(|before| noticed(&before, &clocks, wakeup)) {
+            self.disk.record(Command::Absent { absence });
+        }
+        Ok(())
     }
 
     /// When there is something to do at the latest.
@@ -332,6 +345,7 @@ impl Ratd {
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: manner.clone(),
             daemon: self.surroundings.variables(manner),
+            programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
             codeset: self.surroundings.codeset.clone(),
             over: None,
         }
@@ -435,7 +449,8 @@ impl Ratd {
                     self.connections.reply(client, reply, &self.wait)
                 }
                 Answer::Adopted { run, at } => self.adopt(now, run, at),
-                Answer::Loaded { source, jobs, problems } => {
+                Answer::Loaded { source, jobs, problems, left } => {
+                    self.state.left.insert(source.clone(), left);
                     self.load(now, source, jobs, problems);
                 }
                 Answer::Kept { source, problems } => self.keep(source, problems),
@@ -539,6 +554,7 @@ impl Ratd {
             say::gone(&mut self.syslog, who, &source, &problems);
         }
         self.state.problems.remove(&source);
+        self.state.left.remove(&source);
         if !problems.is_empty() {
             self.state.problems.insert(source.clone(), problems);
         }

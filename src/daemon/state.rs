@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::daemon::connections::Client;
+use crate::plan::absence::Clocks;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
 use crate::plan::run::{Run, RunId};
@@ -15,8 +16,12 @@ pub struct State {
     pub ready: bool,
     /// A crontab has been read, however little it holds.
     pub loaded: bool,
+    /// All clocks, as they were last read.
+    pub clocks: Option<Clocks>,
     /// What is wrong with each crontab.
     pub problems: BTreeMap<Source, Vec<String>>,
+    /// What each crontab leaves to others, a line each.
+    pub left: BTreeMap<Source, Vec<String>>,
     /// Why the store cannot be used; `None` if it can.
     pub trouble: Option<String>,
     /// The jobs whose runs go on, by run.
@@ -37,7 +42,9 @@ impl State {
             started,
             ready: false,
             loaded: false,
+            clocks: None,
             problems: BTreeMap::new(),
+            left: BTreeMap::new(),
             trouble: None,
             running: BTreeMap::new(),
             unnamed: BTreeMap::new(),

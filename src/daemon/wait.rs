@@ -156,6 +156,12 @@ pub fn now() -> io::Result<Now> {
     })
 }
 
+/// Time since the machine was started, asleep or awake.
+pub fn since_boot() -> io::Result<Duration> {
+    let since_boot = clock_gettime(Clock::CLOCK_BOOTTIME)?;
+    Ok(Duration::from_nanos(u64::try_from(since_boot.num_nanoseconds()).unwrap_or(0)))
+}
+
 impl std::fmt::Debug for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Wait(timer {})", self.timer.as_fd().as_raw_fd())

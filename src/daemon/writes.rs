@@ -36,6 +36,8 @@ pub enum Write {
     Report(Box<Report>),
     /// The owner of this run, which was lost, has been told.
     Told(RunId),
+    /// All of it was handled by this instant.
+    Handled(Timestamp),
     Other(Box<Command>),
 }
 
@@ -65,6 +67,7 @@ pub fn in_one_transaction(
                 change.told(*run)?;
                 Written::Stored(*run)
             }
+            Write::Handled(now) => change.set_seen(*now).map(|()| Written::Nothing)?,
             Write::Other(command) => apply(&change, command, mode, crash)?,
         });
     }
@@ -80,7 +83,7 @@ pub fn in_one_transaction(
 fn latest(writes: &[Write]) -> Option<Timestamp> {
     let ended = |write: &Write| match write {
         Write::Report(report) => Some(report.ended),
-        Write::Told(_) | Write::Other(_) => None,
+        Write::Told(_) | Write::Handled(_) | Write::Other(_) => None,
     };
     writes.iter().filter_map(ended).max()
 }
@@ -102,6 +105,7 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
             Ok(Written::Ordered(*client, Box::new((run.clone(), recipe.clone()))))
         }
         Command::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
+        Command::Absent { absence } => change.note_absence(absence).map(|()| Written::Nothing),
         Command::Stamp { ident, date } => {
             // The session wrote its stamp, if it could be written: the store's date counts as well.
             change.mark_done(ident, *date).map(|()| Written::Nothing)
@@ -177,6 +181,7 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Refused { .. }
         | Command::Collect { .. }
         | Command::Lost { .. }
+        | Command::Absent { .. }
         | Command::Stamp { .. }
         | Command::Recall { .. }
         | Command::Owe { .. }
@@ -186,6 +191,7 @@ pub fn is_write(command: &Command) -> bool {
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Explain { .. }
         | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
@@ -209,9 +215,11 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Begun { at, .. }
         | Command::Refused { at, .. }
         | Command::MakeUp { at, .. } => Some(*at),
+        Command::Absent { absence } => Some(absence.until),
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
+        | Command::Explain { .. }
         | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones

@@ -21,6 +21,11 @@ pub trait Offsets: std::fmt::Debug + Send + Sync {
     /// The span that `instant` (seconds since 1970 UTC) falls into.
     fn span_at(&self, instant: i64) -> Span;
 
+    /// What people call the zone, where they have a name for it.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Up to when schedules that go by another clock than the machine's are passed over at `instant`; that
     /// instant itself where they are not.
     fn passed_over_until(&self, instant: i64) -> i64 {
@@ -41,6 +46,10 @@ pub struct Beside<Z> {
 impl<Z: Offsets> Offsets for Beside<Z> {
     fn span_at(&self, instant: i64) -> Span {
         self.zone.span_at(instant)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.zone.name()
     }
 
     fn passed_over_until(&self, instant: i64) -> i64 {

@@ -1,5 +1,6 @@
 //! WHAT RUNS WHEN. Decisions only: no file here does I/O, reads a clock or knows how a job was written down.
 
+pub mod absence;
 pub mod at_queue;
 pub mod catch_up;
 pub mod civil;
@@ -15,3 +16,4 @@ pub mod schedule;
 pub mod scheduler;
 pub mod submission;
 pub mod text;
+pub mod timetable;

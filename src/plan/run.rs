@@ -129,6 +129,8 @@ pub struct Order {
     pub manner: Manner,
     /// The daemon's own variables, as far as the manner asks for them.
     pub daemon: Vec<(Text, Text)>,
+    /// The directory of programs that jobs find where the system has none.
+    pub programs: Text,
     /// What the daemon's locale calls its characters.
     pub codeset: String,
     /// The run is over, and this is how: nothing is run, its owner is told.

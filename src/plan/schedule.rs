@@ -482,8 +482,41 @@ fn month_length(year: i64, month: u32) -> u32 {
     }
 }
 
+/// A field of a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Weekday,
+}
+
 /// Whether a civil minute is one that `calendar` selects; the plain definition that `next_after` must equal.
 pub fn selects(calendar: &Calendar, reading: NaiveDateTime) -> bool {
+    let (day, weekday) = selects_day(calendar, reading);
+    calendar.minutes >> reading.minute() & 1 == 1
+        && calendar.hours >> reading.hour() & 1 == 1
+        && calendar.months >> reading.month() & 1 == 1
+        && if calendar.days_are_alternatives() { day || weekday } else { day && weekday }
+}
+
+/// The fields that do not select a civil minute. Where either day field would do, both or none of them.
+pub fn refusing(calendar: &Calendar, reading: NaiveDateTime) -> Vec<Part> {
+    let (day, weekday) = selects_day(calendar, reading);
+    let either = calendar.days_are_alternatives() && (day || weekday);
+    let parts = [
+        (Part::Minute, calendar.minutes >> reading.minute() & 1 == 1),
+        (Part::Hour, calendar.hours >> reading.hour() & 1 == 1),
+        (Part::Day, day || either),
+        (Part::Month, calendar.months >> reading.month() & 1 == 1),
+        (Part::Weekday, weekday || either),
+    ];
+    parts.into_iter().filter(|(_, selects)| !selects).map(|(part, _)| part).collect()
+}
+
+/// Whether the day of the month, and whether the weekday is one that the field for it selects.
+fn selects_day(calendar: &Calendar, reading: NaiveDateTime) -> (bool, bool) {
     let last_day = reading.day() == month_length(i64::from(reading.year()), reading.month());
     let day = calendar.days >> reading.day() & 1 == 1 || (last_day && calendar.days & 1 == 1);
     let is_last = reading.day() + 7 > month_length(i64::from(reading.year()), reading.month());
@@ -491,9 +524,5 @@ pub fn selects(calendar: &Calendar, reading: NaiveDateTime) -> bool {
         let bit = 7 * nth + reading.weekday().num_days_from_sunday();
         calendar.weekdays >> bit & 1 == 1
     };
-    let weekday = has(0) || has(reading.day().div_ceil(7)) || (is_last && has(LAST));
-    calendar.minutes >> reading.minute() & 1 == 1
-        && calendar.hours >> reading.hour() & 1 == 1
-        && calendar.months >> reading.month() & 1 == 1
-        && if calendar.days_are_alternatives() { day || weekday } else { day && weekday }
+    (day, has(0) || has(reading.day().div_ceil(7)) || (is_last && has(LAST)))
 }

@@ -1,11 +1,14 @@
 //! What ratd answers: a struct a method.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::plan::absence::Absence;
 use crate::plan::civil::Timestamp;
 use crate::plan::run::{Outcome, Trigger, Usage};
+use crate::plan::schedule::Part;
 use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
@@ -209,6 +212,129 @@ pub struct Ordered {
 pub struct Waited {
     /// The run, with what it printed.
     pub run: Run,
+}
+
+/// What is known of a job at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// When that was known.
+    pub now: Timestamp,
+    /// What is wrong with its file, or what that file's entries are left to, a line each.
+    pub problems: Vec<String>,
+    /// What there is to know; null if no crontab that is used has the job.
+    pub explanation: Option<Explanation>,
+    /// If none has: the last run of one that was called so.
+    pub last: Option<Run>,
+}
+
+/// A job, a time, and all that says why it ran then or did not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The job.
+    pub job: Job,
+    /// What kind of schedule it has.
+    pub kind: ScheduleKind,
+    /// The zone its schedule is read in; null where it has no name.
+    pub zone: Option<String>,
+    /// It is not started while it still runs.
+    pub single: bool,
+    /// How many seconds later it is due than its schedule names.
+    pub delay: u64,
+    /// The first instant asked about.
+    pub from: Timestamp,
+    /// The first one that is not.
+    pub until: Timestamp,
+    /// What the clock of its zone shows then.
+    pub shown: NaiveDateTime,
+    /// When it was due in between, in order.
+    pub due: Vec<Timestamp>,
+    /// There are more.
+    pub more: bool,
+    /// When it was due last before that.
+    pub before: Option<Timestamp>,
+    /// When it is due first after that.
+    pub after: Option<Timestamp>,
+    /// The fields that keep it from being due in between.
+    pub refusing: Vec<Field>,
+    /// Changes of the clock of its zone close by.
+    pub changes: Vec<ClockChange>,
+    /// Of a period job, what is known of its periods.
+    pub period: Option<Period>,
+    /// Its runs that are kept, the newest first, without what they printed.
+    pub runs: Vec<Run>,
+    /// When nothing was handled, at that time and since then, the latest first.
+    pub absences: Vec<Absence>,
+    /// Since when this ratd runs.
+    pub started: Timestamp,
+    /// When the job's file was last changed.
+    pub changed: Option<Timestamp>,
+}
+
+/// A kind of schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Times.
+    Calendar,
+    /// Once after each boot.
+    Reboot,
+    /// Once in each period.
+    Period,
+    /// Never: its entry is disabled.
+    Disabled,
+}
+
+/// A field of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Weekday,
+}
+
+impl From<Part> for Field {
+    fn from(part: Part) -> Field {
+        match part {
+            Part::Minute => Field::Minute,
+            Part::Hour => Field::Hour,
+            Part::Day => Field::Day,
+            Part::Month => Field::Month,
+            Part::Weekday => Field::Weekday,
+        }
+    }
+}
+
+/// A change of the clock of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockChange {
+    /// The first instant after it.
+    pub at: Timestamp,
+    /// By how many seconds the clock went forward; back, where it is negative.
+    pub seconds: i64,
+}
+
+/// What is known of the periods of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// The first day on which it is done for the day asked about.
+    pub begins: NaiveDate,
+    /// The day asked about.
+    pub day: NaiveDate,
+    /// Today.
+    pub today: NaiveDate,
+    /// The day on which it was last done, by whomever.
+    pub done: Option<NaiveDate>,
+    /// Wait after it became due, in minutes.
+    pub delay: u32,
+    /// The first hour in which it may start; null if it may in all.
+    pub first_hour: Option<u8>,
+    /// The first hour in which it may not any more.
+    pub end_hour: Option<u8>,
+    /// The stamp of its last day.
+    pub stamp: String,
 }
 
 /// Coming runs.

@@ -112,6 +112,17 @@ methods! {
         /// Its name, `USER/NAME`, id or `FILE:LINE`, or the unique beginning of one.
         job: String,
     } => reply::Ordered;
+    /// What is known of a job at a time.
+    "org.rat.scheduler1" ExplainJob {
+        /// As for RunJob; also the file, or `FILE:LINE`, of what is in no crontab that is used.
+        job: String,
+        /// The first instant asked about; without it the last one at which the job was due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// The first instant that is not asked about any more; without it a minute after `from`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    } => reply::Explained;
     /// Wait until a run is over.
     "org.rat.scheduler1" WaitRun {
         /// Its id.

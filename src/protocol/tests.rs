@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use serde_json::{Value, json, to_value};
 
+use crate::plan::absence::{Absence, Cause};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Mail;
 use crate::plan::run::{Outcome, Trigger, Usage};
@@ -12,9 +13,9 @@ use crate::plan::submission::{self, Submission};
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{
-    EndEdit, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob, ListJobs,
-    ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload, RemoveCrontab,
-    RemoveJob, Request, RetryJob, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
+    EndEdit, ExplainJob, GetCrontab, GetInfo, GetInterfaceDescription, GetStatus, ImportJob,
+    ListJobs, ListNext, ListQueue, ListRuns, ListVersions, Method, PutCrontab, Reload,
+    RemoveCrontab, RemoveJob, Request, RetryJob, RunJob, ShowJob, SubmitJob, UndoCrontab, WaitRun,
 };
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 
@@ -278,6 +279,47 @@ fn run() -> reply::Run {
     }
 }
 
+fn explained() -> reply::Explained {
+    let from = at();
+    let date = from.date_naive();
+    let explanation = reply::Explanation {
+        job: job(),
+        kind: reply::ScheduleKind::Period,
+        zone: some(),
+        single: true,
+        delay: 1,
+        from,
+        until: at(),
+        shown: from.naive_utc(),
+        due: vec![at()],
+        more: true,
+        before: Some(at()),
+        after: Some(at()),
+        refusing: vec![reply::Field::Weekday],
+        changes: vec![reply::ClockChange { at: at(), seconds: -3600 }],
+        period: Some(reply::Period {
+            begins: date,
+            day: date,
+            today: date,
+            done: Some(date),
+            delay: 1,
+            first_hour: Some(3),
+            end_hour: Some(22),
+            stamp: word(),
+        }),
+        runs: vec![run()],
+        absences: vec![Absence { from, until: at(), cause: Cause::HeldUp }],
+        started: at(),
+        changed: Some(at()),
+    };
+    reply::Explained {
+        now: at(),
+        problems: vec![word()],
+        explanation: Some(explanation),
+        last: Some(run()),
+    }
+}
+
 fn coming() -> reply::Coming {
     reply::Coming {
         time: at(),
@@ -342,6 +384,7 @@ fn samples() -> Vec<(&'static str, Value, Value)> {
         sample(list_runs, reply::Runs { runs: vec![run()] }),
         sample(list_next, reply::Next { runs: vec![coming()] }),
         sample(RunJob { job: word() }, ordered()),
+        sample(ExplainJob { job: word(), from: Some(at()), until: Some(at()) }, explained()),
         sample(WaitRun { run: word() }, reply::Waited { run: run() }),
         sample(Reload {}, reply::Done {}),
         sample(SubmitJob { job: submission() }, reply::Submitted { number: 1 }),

@@ -6,6 +6,7 @@ use crate::plan::job::{Kind, Recipe};
 use crate::plan::manner::{Inherits, Manner, OWN};
 use crate::plan::run::{Run, Trigger};
 use crate::plan::text::Text;
+use crate::session::stand_in::path_with_run_parts;
 
 /// Where commands are looked for when nothing else is said.
 pub const PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
@@ -124,6 +125,28 @@ impl Environment {
         ] {
             self.set(&Text::from(name), &Text::from(value));
         }
+    }
+
+    /// The same where jobs find a `run-parts` that the system lacks. Other crons have none either, and at-jobs have what
+    /// was captured.
+    pub fn with_run_parts(
+        mut self,
+        recipe: &Recipe,
+        manner: &Manner,
+        programs: &Text,
+    ) -> Environment {
+        let is_ours = match recipe.kind {
+            Kind::At => false,
+            Kind::Entry | Kind::SystemEntry => *manner == OWN,
+            Kind::Period => true,
+        };
+        let path = self.get("PATH").filter(|_| is_ours);
+        if let Some(path) =
+            path.and_then(|path| path_with_run_parts(path, &recipe.command, programs))
+        {
+            self.set(&Text::from("PATH"), &path);
+        }
+        self
     }
 
     /// The value of that name; an empty one is as good as none.

@@ -14,3 +14,4 @@ pub mod report;
 pub mod run;
 pub mod server;
 pub mod stamp;
+pub mod stand_in;

@@ -394,7 +394,9 @@ impl Session {
             pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
             run: &self.order.run,
         };
-        let environment = Environment::of(&self.order.recipe, &owner.login, &owner.home, around);
+        let Order { recipe, manner, programs, .. } = &self.order;
+        let environment = Environment::of(recipe, &owner.login, &owner.home, around)
+            .with_run_parts(recipe, manner, programs);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
     }

@@ -59,8 +59,8 @@ struct Place {
 /// What became of a file since the last look.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// It was read.
-    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String> },
+    /// It was read. What it leaves to others is no problem, and not among its jobs.
+    Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// It could not be read; what it last held still counts.
     Kept { source: Source, problems: Vec<String> },
     /// By its name it is no crontab.
@@ -71,8 +71,14 @@ pub enum Change {
     Configured { source: Source, problems: Vec<String>, counts: bool },
 }
 
-/// What a file holds, unless that is so wrong that what it held before still counts; and what is to be told.
-type Read = (Option<Vec<Arc<Job>>>, Vec<String>);
+/// What a file was read as.
+#[derive(Debug)]
+struct Loaded {
+    /// `None`: it is so wrong that what it held before still counts.
+    jobs: Option<Vec<Arc<Job>>>,
+    problems: Vec<String>,
+    left: Vec<String>,
+}
 
 /// What is in a place.
 #[derive(Debug, Default)]
@@ -332,8 +338,12 @@ impl Spool {
         let was_known = self.files.insert(path.to_owned(), identity).is_some();
         let source = Source(path.to_owned());
         match self.load(path, role) {
-            Ok((Some(jobs), problems)) => changes.push(Change::Loaded { source, jobs, problems }),
-            Ok((None, problems)) => changes.push(Change::Kept { source, problems }),
+            Ok(Loaded { jobs: Some(jobs), problems, left }) => {
+                changes.push(Change::Loaded { source, jobs, problems, left });
+            }
+            Ok(Loaded { jobs: None, problems, .. }) => {
+                changes.push(Change::Kept { source, problems });
+            }
             Err(Refusal::Untrusted(why)) => {
                 if path.is_symlink() {
                     // What is wrong with the way to a file does not show in the file.
@@ -353,7 +363,7 @@ impl Spool {
     }
 
     /// What a file holds, and what is to be told of it.
-    fn load(&mut self, path: &Path, role: &Role) -> Result<Read, Refusal> {
+    fn load(&mut self, path: &Path, role: &Role) -> Result<Loaded, Refusal> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
             Role::User => (Trust::user(&self.owner_of_spool_file(path, name)?), name.to_owned()),
@@ -362,6 +372,7 @@ impl Spool {
         };
         let file::Read { text, warning } = file::read(path, &trust)?;
         let source = Source(path.to_owned());
+        let mut left = Vec::new();
         let (jobs, diagnostics) = match role {
             Role::Period => {
                 let dialect = self.dialect_of(path);
@@ -372,7 +383,9 @@ impl Spool {
             Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
             Role::System => {
                 let (mut jobs, diagnostics) = self.of_crontab(&text, &source, jobs::Owner::Column);
-                jobs.retain(|job| !is_left_to(&self.periods, &job.recipe.command));
+                left.extend(
+                    jobs.extract_if(.., |job| is_left_to(&self.periods, &job.recipe.command)),
+                );
                 (jobs, diagnostics)
             }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
@@ -384,7 +397,12 @@ impl Spool {
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
         let lines = problems.map(|diagnostic| diagnostic.in_a_line(&shown));
         let problems = warning.into_iter().chain(lines).take(TOLD_PROBLEMS).collect();
-        Ok((if stays { None } else { Some(jobs) }, problems))
+        let left = left.iter().map(|job| {
+            let line = job.origin.line;
+            format!("{shown}:{line}: left to the anacrontab, which runs the same directories")
+        });
+        let jobs = if stays { None } else { Some(jobs) };
+        Ok(Loaded { jobs, problems, left: left.collect() })
     }
 
     fn of_crontab(

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
+use crate::plan::absence::Cause;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Assignments, Mail};
 use crate::plan::run::{Outcome, RunId, Trigger};
@@ -106,6 +107,32 @@ impl FromSql for Column<Mail> {
             1 => Ok(Column(Mail::Always)),
             -1 => Ok(Column(Mail::Never)),
             other => Err(FromSqlError::OutOfRange(other)),
+        }
+    }
+}
+
+impl ToSql for Column<Cause> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let name = match self.0 {
+            Cause::Stopped => "stopped",
+            Cause::Off => "off",
+            Cause::Asleep => "asleep",
+            Cause::Set => "set",
+            Cause::HeldUp => "held_up",
+        };
+        Ok(name.into())
+    }
+}
+
+impl FromSql for Column<Cause> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "stopped" => Ok(Column(Cause::Stopped)),
+            "off" => Ok(Column(Cause::Off)),
+            "asleep" => Ok(Column(Cause::Asleep)),
+            "set" => Ok(Column(Cause::Set)),
+            "held_up" => Ok(Column(Cause::HeldUp)),
+            other => Err(unexpected(format!("\"{}\" is no cause", other.escape_debug()))),
         }
     }
 }

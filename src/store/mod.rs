@@ -3,6 +3,7 @@
 //! One connection, used by one thread. Readers ask the `Store`; writers begin a `Change`, put into it all
 //! that has gathered, and commit once: that is the group commit, and what it returns from is durable.
 
+pub mod absences;
 pub mod column;
 pub mod error;
 pub mod missed;
@@ -37,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_batch.sql"),
     include_str!("../../migrations/0004_missed.sql"),
     include_str!("../../migrations/0005_attempt.sql"),
+    include_str!("../../migrations/0006_absences.sql"),
 ];
 
 /// The database, open.

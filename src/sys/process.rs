@@ -94,6 +94,11 @@ pub fn start(program: &Program<'_>) -> io::Result<Pid> {
 /// Becomes the program; returns only if that failed, with the descriptors already changed. Signals have
 /// their default actions, none is blocked.
 pub fn execute(program: &Program<'_>) -> io::Result<Infallible> {
+    execute_ignoring(program, &[])
+}
+
+/// The same, but that these signals are ignored.
+pub fn execute_ignoring(program: &Program<'_>, ignored: &[Signal]) -> io::Result<Infallible> {
     let descriptors = raised(&program.descriptors)?;
     for (number, descriptor) in descriptors.iter().enumerate() {
         // SAFETY: the numbers belong to nobody who goes on: this process is about to be another program.
@@ -102,7 +107,7 @@ pub fn execute(program: &Program<'_>) -> io::Result<Infallible> {
         }
     }
     close_at_exec(descriptors.len() as RawFd)?;
-    reset_signals(&[])?;
+    reset_signals(ignored)?;
     let result = nix::unistd::execve(&program.path, &program.arguments, &program.environment)?;
     match result {}
 }
@@ -185,6 +190,16 @@ pub fn reset_signals(ignored: &[Signal]) -> io::Result<()> {
         unsafe { libc::signal(*signal as i32, libc::SIG_IGN) };
     }
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// The signals that this process was started to ignore; none where the kernel does not tell. PIPE is not among them: a
+/// Rust program ignores it of its own accord.
+pub fn ignored() -> Vec<Signal> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    let mask = u64::from_str_radix(mask.trim(), 16).unwrap_or(0);
+    let is_ignored = |signal: &Signal| mask >> (*signal as u32 - 1) & 1 == 1;
+    Signal::iterator().filter(|signal| *signal != Signal::SIGPIPE).filter(is_ignored).collect()
 }
 
 /// How that child ended and what it used, if it has.

@@ -177,6 +177,10 @@ impl Offsets for Zone {
             None => self.0.span_past_the_table(instant),
         }
     }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.0.name)
+    }
 }
 
 impl Rules {

@@ -177,13 +177,14 @@ fn real() -> Option<PathBuf> {
     // A link to ours is no other.
     let is_ours = |path: &Path| path.canonicalize().is_ok_and(|path| path.ends_with("rat-anacron"));
     let found = path.exists() && !is_ours(&path);
+    assert!(found || std::env::var_os("ANACRON").is_none(), "{} is no anacron", path.display());
     if !found {
         eprintln!("skipped: no anacron; ANACRON=PATH says where there is one");
     }
     found.then_some(path)
 }
 
-/// How often programs are started together; `TOGETHER=200` is by hand.
+/// How often programs are started together; the gate says `TOGETHER=200`.
 fn together() -> u32 {
     std::env::var("TOGETHER").map_or(4, |count| count.parse().unwrap())
 }

@@ -32,6 +32,7 @@ pub const AT: &str = env!("CARGO_BIN_EXE_rat-at");
 pub const BATCH: &str = env!("CARGO_BIN_EXE_rat-batch");
 pub const ATQ: &str = env!("CARGO_BIN_EXE_rat-atq");
 pub const ANACRON: &str = env!("CARGO_BIN_EXE_rat-anacron");
+pub const RUN_PARTS: &str = env!("CARGO_BIN_EXE_rat-run-parts");
 pub const ATRM: &str = env!("CARGO_BIN_EXE_rat-atrm");
 
 /// A user with a passwd entry who is neither root nor, where root runs the tests, the one who runs them.

@@ -1,9 +1,12 @@
-/* Loaded in front of libc: the program lives on a clock of its own, which stands still while it works and jumps to
- * the instant its timer is armed for when nothing else is to be done.
+/* Loaded in front of libc: the program lives on clocks of its own, which stand still while it works and jump to the
+ * instant its timer is armed for when nothing else is to be done.
  *
  * RAT_SIM_FROM and RAT_SIM_UNTIL: seconds since 1970; the clock stands at the first until the file named by RAT_SIM_GO
- * is there, and does not pass the second. RAT_SIM_QUIET: so many
- * milliseconds without an event count as nothing to be done. At the end "sim: the end" is written to standard error.
+ * is there, and does not pass the second. RAT_SIM_QUIET: so many milliseconds without an event count as nothing to be
+ * done. RAT_SIM_EVENTS: a file with lines "SECONDS sleep LENGTH" (the machine sleeps), "SECONDS set LENGTH" (the clock
+ * is set forward, or back by a negative length) and "SECONDS hold LENGTH" (the program does not get to run), in the order
+ * of their instants by the clock.
+ * At the end "sim: the end" is written to standard error.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,12 +20,34 @@
 
 static struct timespec wall, until, armed;
 static int timer = -1, quiet, ended;
-/* The monotonic clock is this far behind the other. */
-static time_t behind;
+/* The clock of the time since boot is this far behind that on the wall, and the one that stops in sleep more. */
+static time_t boot_behind, behind;
+
+static struct event {
+	time_t at;
+	char what[8];
+	long length;
+} *events;
+static int left;
 
 static int before(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static void read_events(const char *path)
+{
+	FILE *file = path ? fopen(path, "r") : 0;
+	struct event event;
+	long long at;
+
+	while (file && fscanf(file, "%lld %7s %ld", &at, event.what, &event.length) == 3) {
+		event.at = at;
+		events = realloc(events, (left + 1) * sizeof event);
+		events[left++] = event;
+	}
+	if (file)
+		fclose(file);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -32,13 +57,16 @@ __attribute__((constructor)) static void begin(void)
 	wall.tv_sec = from ? atoll(from) : 0;
 	until.tv_sec = to ? atoll(to) : 0;
 	quiet = wait ? atoi(wait) : 5;
-	behind = wall.tv_sec - 1000;
+	boot_behind = behind = wall.tv_sec - 1000;
+	read_events(getenv("RAT_SIM_EVENTS"));
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	*now = wall;
-	if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)
+	if (clock == CLOCK_BOOTTIME)
+		now->tv_sec -= boot_behind;
+	else if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)
 		now->tv_sec -= behind;
 	return 0;
 }
@@ -66,30 +94,54 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct it
 	return arm(fd, 0, &never);
 }
 
-int epoll_wait(int set, struct epoll_event *events, int most, int timeout)
+/* What happens to the clocks before the next instant that is waited for. */
+static int happens(const struct timespec *next)
+{
+	struct event event;
+
+	if (left == 0 || events[0].at > next->tv_sec)
+		return 0;
+	event = *events++;
+	left--;
+	if (wall.tv_sec < event.at) {
+		wall.tv_sec = event.at;
+		wall.tv_nsec = 0;
+	}
+	wall.tv_sec += event.length;
+	if (strcmp(event.what, "hold") != 0)
+		behind += event.length;
+	if (strcmp(event.what, "set") == 0)
+		boot_behind += event.length;
+	return 1;
+}
+
+int epoll_wait(int set, struct epoll_event *found, int most, int timeout)
 {
 	int (*real)(int, struct epoll_event *, int, int) = dlsym(RTLD_NEXT, "epoll_wait");
 	struct itimerspec now = { { 0, 0 }, { 0, 1 } };
 	int count;
 
 	if (timeout >= 0 || timer < 0)
-		return real(set, events, most, timeout);
+		return real(set, found, most, timeout);
 	do {
-		count = real(set, events, most, ended ? -1 : quiet);
+		count = real(set, found, most, ended ? -1 : quiet);
 		if (count != 0)
 			return count;
 	} while (!may_go());
-	if (before(&until, &armed)) {
-		const char *said = "sim: the end\n";
+	if (!happens(before(&armed, &until) ? &armed : &until)) {
+		if (before(&until, &armed)) {
+			const char *said = "sim: the end\n";
 
-		ended = 1;
-		wall = until;
-		(void)!write(2, said, strlen(said));
-		return real(set, events, most, -1);
+			ended = 1;
+			wall = until;
+			(void)!write(2, said, strlen(said));
+			return real(set, found, most, -1);
+		}
+		if (before(&wall, &armed))
+			wall = armed;
 	}
-	if (before(&wall, &armed))
-		wall = armed;
-	/* By the real clock that instant is long gone, so the timer is ready at once. */
+	/* By the real clock that instant is long gone, so the timer is ready at once; so it is by the kernel's hand when the
+	 * clock is set or the machine wakes up. */
 	arm(timer, TFD_TIMER_ABSTIME, &now);
-	return real(set, events, most, -1);
+	return real(set, found, most, -1);
 }

@@ -137,7 +137,7 @@ fn a_full_disk_stops_no_entry_and_is_said() {
     let root = Root::new("full");
     let state = root.directory("var/lib/rat");
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=320k", "tmpfs"])
         .arg(&state)
         .output();
     if !mounted.is_ok_and(|output| output.status.success()) {

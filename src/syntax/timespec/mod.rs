@@ -27,6 +27,7 @@
 //! - `utc` reads the clock, and adds, in UTC; a date or days added beside it are counted from today here.
 //! - What is past then is refused, with the time that was understood.
 
+pub mod back;
 mod grammar;
 mod words;
 

@@ -1,0 +1,5 @@
+//! rat-run-parts.
+
+fn main() -> std::process::ExitCode {
+    rat::client::run_parts::main()
+}
