@@ -215,3 +215,34 @@ fn every_page_names_its_files_and_points_to_pages_that_are() {
         }
     }
 }
+
+#[test]
+fn every_program_that_is_installed_has_its_page_under_each_of_its_names() {
+    let files = fs::read_to_string("dist/files").unwrap();
+    let lines: Vec<Vec<&str>> =
+        files.lines().map(|line| line.split_whitespace().collect()).collect();
+    // `stage` installs all of man/; what is linked there is a page as well.
+    let mut pages: BTreeSet<String> = fs::read_dir("man")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let named = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    for line in lines.iter().filter(|line| line.first() == Some(&"link")) {
+        let (to, path) = (line[1], line[2]);
+        if let Some(page) = named(path).strip_suffix(".gz") {
+            assert!(pages.contains(to.trim_end_matches(".gz")), "{path} leads to no page");
+            pages.insert(page.to_owned());
+        }
+    }
+    let mut programs = 0;
+    for line in lines.iter().filter(|line| line.len() >= 3) {
+        let is_program = line[2].starts_with("/usr/bin/") || line[2].starts_with("@sbin@/");
+        if is_program {
+            programs += 1;
+            let name = named(line[2]);
+            let has_page = ["1", "8"].iter().any(|part| pages.contains(&format!("{name}.{part}")));
+            assert!(has_page, "{name} has no page");
+        }
+    }
+    assert!(programs >= 14, "dist/files was not understood");
+}

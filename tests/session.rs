@@ -126,6 +126,7 @@ impl Bench {
                 mailing: Mailing::default(),
                 manner: None,
             },
+            crontab: None,
             stamp: None,
             keep_output: 64 << 10,
             echo: false,
@@ -1041,4 +1042,151 @@ fn without_a_service_jobs_run_and_the_log_says_so_once() {
     );
     log.set_nonblocking(true).unwrap();
     assert!(log.recv(&mut [0; 100]).is_err(), "it is said once");
+}
+
+/// SELinux as far as one can have it without: what is asked of libselinux, and what is done with its answers.
+const STAND_IN: &str = r#"
+mkdir pam.d; mount --bind pam.d /etc/pam.d
+echo >ENFORCE; echo >crontab; echo >foreign
+cc -D_GNU_SOURCE -D"STAND_IN=\"$PWD\"" -shared -fPIC -o libselinux.so.1 "$OLDPWD/tests/libselinux.c"
+mount -t tmpfs none /sys/fs; mkdir /sys/fs/selinux; echo 1 >/sys/fs/selinux/enforce
+export LD_LIBRARY_PATH="$PWD"
+"#;
+
+/// A machine with SELinux that is not SELinux.
+fn with_stand_in(name: &str) -> Option<Bench> {
+    if !is_root() {
+        return None;
+    }
+    if std::process::Command::new("cc").arg("--version").output().is_err() {
+        println!("skipped: no C compiler");
+        return None;
+    }
+    println!(
+        "SELINUX ITSELF IS NOT ASKED: this kernel may have none, and libselinux is a stand-in"
+    );
+    Bench::within(name, STAND_IN)
+}
+
+/// An order of a line of that crontab.
+fn order_of_line(bench: &Bench, crontab: &str, assignments: &[(&str, &str)]) -> Order {
+    let mut order = bench.order(Kind::Entry, "echo $$");
+    order.run.owner = "nobody".to_owned();
+    order.crontab = Some(Text::from(bench.directory.join(crontab).to_str().unwrap()));
+    let texts = assignments.iter().map(|(name, value)| (Text::from(*name), Text::from(*value)));
+    order.recipe.environment = texts.collect();
+    order
+}
+
+#[test]
+fn a_job_has_the_context_that_cronie_would_give_it() {
+    let Some(bench) = with_stand_in("selinux") else { return };
+    let told = bench.directory.join("TOLD");
+    let level = ("MLS_LEVEL", "s1:c2");
+    let entry = order_of_line(&bench, "crontab", &[]);
+    let ranged = order_of_line(&bench, "crontab", &[level]);
+    let mut of_system = order_of_line(&bench, "crontab", &[]);
+    of_system.recipe.kind = Kind::SystemEntry;
+    let mut at = order_of_line(&bench, "crontab", &[level]);
+    (at.recipe.kind, at.crontab) = (Kind::At, None);
+    for (order, expected) in [
+        (entry, "user_u:role:type:s0-s3"),
+        (ranged, "user_u:role:type:s1:c2"),
+        (of_system, "system_u:role:type:s0"),
+        (at, "user_u:role:type:s0-s3"),
+    ] {
+        let pid = bench.output(&order);
+        // By the job's own process, which is root still.
+        let said = std::fs::read_to_string(&told).unwrap();
+        assert_eq!(said.lines().last(), Some(&*format!("{} 0 {expected}", pid.trim())));
+    }
+}
+
+#[test]
+fn a_policy_that_is_enforced_refuses_and_one_that_is_not_is_heard() {
+    let Some(bench) = with_stand_in("selinux-refuses") else { return };
+    let (log, path) = bench.log();
+    let directory = bench.directory.display().to_string();
+    let mut unknown = order_of_line(&bench, "crontab", &[]);
+    unknown.run.owner = "games".to_owned();
+    let foreign = format!(
+        "{directory}/foreign is file_u:role:foreign:s0, and no entrypoint for \
+         user_u:role:type:s0-s3: Permission denied (os error 13)"
+    );
+    let range = "MLS_LEVEL=s9: not in the range of user_u:role:type:s0-s3: Permission denied \
+                 (os error 13)";
+    let nobody = "no context for games: No such file or directory (os error 2)";
+    let gone = format!("no context of {directory}/gone: No such file or directory (os error 2)");
+    let mut refused = [
+        (order_of_line(&bench, "foreign", &[]), foreign.as_str()),
+        (order_of_line(&bench, "crontab", &[("MLS_LEVEL", "s9")]), range),
+        (unknown, nobody),
+        (order_of_line(&bench, "gone", &[]), gone.as_str()),
+    ];
+    for (order, why) in &mut refused {
+        order.log = path.clone();
+        let expected = Outcome::NotStarted(format!("refused by SELinux: {why}"));
+        assert_eq!(bench.outcome(order), expected);
+        let line = next_but_pam(&log);
+        let expected = format!("({}) Unauthorized SELinux context ({why})", order.run.owner);
+        assert!(line.starts_with("<75>") && line.ends_with(&expected), "{line}");
+    }
+    let unset = order_of_line(&bench, "crontab", &[("MLS_LEVEL", "s3:c9")]);
+    let why = "refused by SELinux: cannot set the context: Invalid argument";
+    assert_eq!(bench.outcome(&unset), Outcome::NotStarted(why.to_owned()));
+
+    std::fs::remove_file(bench.directory.join("ENFORCE")).unwrap();
+    for (order, why) in &refused {
+        let again = Order { run: bench.order(Kind::Entry, "").run, ..order.clone() };
+        let again = Order { run: Run { owner: order.run.owner.clone(), ..again.run }, ..again };
+        assert_eq!(bench.outcome(&again), Outcome::Exited(0), "{why}");
+    }
+    let said = "Unauthorized SELinux context, but SELinux in permissive mode, continuing";
+    for why in [nobody, &gone] {
+        let line = next_line(&log);
+        assert!(line.contains(said) && line.ends_with(&format!("({why})")), "{line}");
+    }
+    let run = bench.order(Kind::Entry, "").run;
+    let again = Order { run: Run { owner: "nobody".to_owned(), ..run }, ..unset };
+    assert_eq!(bench.outcome(&again), Outcome::Exited(0));
+}
+
+#[test]
+fn without_libselinux_nothing_is_asked() {
+    if !is_root() {
+        return;
+    }
+    let hide = r#"
+        for library in /usr/lib*/libselinux.so.1 /usr/lib/*/libselinux.so.1; do
+            [ ! -e "$library" ] || echo "$library" >>hidden
+        done
+        : >empty
+        if [ -e hidden ]; then while read -r library; do mount --bind empty "$library"; done <hidden; fi
+    "#;
+    let Some(bench) = Bench::within("no-selinux", hide) else { return };
+    bench.output(&order_of_line(&bench, "crontab", &[("MLS_LEVEL", "s0")]));
+}
+
+#[test]
+fn pam_is_told_the_class_that_a_crontab_says_and_no_other() {
+    if !is_root() {
+        return;
+    }
+    let service = r#"
+        mkdir pam.d
+        printf '#!/bin/sh\necho "$XDG_SESSION_CLASS" >>%s/told\n' "$PWD" >tell
+        chmod 755 tell
+        printf 'account required pam_permit.so\nauth required pam_permit.so\n' >pam.d/ratd
+        echo "session required pam_exec.so type=open_session $PWD/tell" >>pam.d/ratd
+        mount --bind pam.d /etc/pam.d
+    "#;
+    let Some(bench) = Bench::within("class", service) else { return };
+    let class = |value| ("XDG_SESSION_CLASS", value);
+    bench.output(&order_of_line(&bench, "crontab", &[class("user"), class("background-light")]));
+    bench.output(&order_of_line(&bench, "crontab", &[]));
+    let mut at = order_of_line(&bench, "crontab", &[class("user")]);
+    at.recipe.kind = Kind::At;
+    bench.output(&at);
+    let told = std::fs::read_to_string(bench.directory.join("told")).unwrap();
+    assert_eq!(told, "background-light\n\n\n");
 }

@@ -301,6 +301,7 @@ impl Anacron {
                 attempt: 1,
             },
             recipe: Recipe { environment, ..job.recipe.clone() },
+            crontab: None,
             stamp: Some(Asked { file, once }),
             keep_output: KEEP_OUTPUT,
             echo: false,

@@ -35,7 +35,9 @@ impl Ratd {
             owner: run.owner.clone(),
         };
         let once = self.scheduler.once_by_hand(now.wall, &run.job);
-        self.start(now.wall, run, recipe, once);
+        let source = self.scheduler.source_of(&run.job);
+        let order = self.order_to_start(run, recipe, source, once);
+        self.start(now.wall, order);
         self.connections.reply(client, encode(Ok(told)), &self.wait);
     }
 

@@ -78,6 +78,8 @@ pub struct Clerk {
     first: RunId,
     /// When this ratd was started.
     started: Timestamp,
+    /// Runs of earlier ratds that the loop knows of.
+    adopted: BTreeSet<RunId>,
     /// Runs that ended and could not be stored; their reports are still in the run directory.
     unstored: BTreeSet<RunId>,
     /// Why the store cannot be used, as it was told last.
@@ -95,6 +97,8 @@ pub struct Clerk {
     has_begun: bool,
     /// Lost runs of at-jobs whose owners are being told.
     being_told: BTreeSet<RunId>,
+    /// What an earlier ratd wrote down of entries is known not to be the last word.
+    is_anew: bool,
     /// Entries that make up for what they missed, in the files that were read.
     making_up: BTreeMap<Source, Vec<JobId>>,
     /// Who asked for what is written down of entries before it was known what an earlier ratd had started.
@@ -138,12 +142,14 @@ impl Clerk {
             unstored,
             trouble: None,
             waiting: None,
+            adopted: BTreeSet::new(),
             opened: None,
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
             has_begun: false,
             being_told: BTreeSet::new(),
+            is_anew: false,
             making_up: BTreeMap::new(),
             recalls: Vec::new(),
             unwritten: BTreeMap::new(),
@@ -194,7 +200,6 @@ impl Clerk {
             self.take_up(run);
         }
         self.look();
-        self.begin_anew();
         self.has_begun = true;
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
@@ -218,22 +223,22 @@ impl Clerk {
         self.note(&written);
     }
 
-    /// Nothing that an earlier ratd wrote down of entries is the last word: there was none since. Those that are in no
-    /// file any more are forgotten, but not where there is one file: another ratd may have another.
-    fn begin_anew(&mut self) {
-        let Ok(store) = &mut self.store else { return };
-        let mut gone = store.entries().unwrap_or_default();
-        if gone.is_empty() {
-            return;
-        }
-        let there: BTreeSet<_> = self.making_up.values().flatten().collect();
-        gone.retain(|job| self.mode.file.is_none() && !there.contains(job));
-        let written = store.begin().and_then(|change| {
+    /// Before anything else is written: nothing that an earlier ratd wrote down of entries is the last word, there was
+    /// none since. Those that are in no file any more are forgotten, but not where there is one file: another ratd may
+    /// have another.
+    fn begin_anew(&mut self) -> Result<(), Error> {
+        let (Ok(store), false) = (&mut self.store, self.is_anew) else { return Ok(()) };
+        let mut gone = store.entries()?;
+        if !gone.is_empty() {
+            let there: BTreeSet<_> = self.making_up.values().flatten().collect();
+            gone.retain(|job| self.mode.file.is_none() && !there.contains(job));
+            let change = store.begin()?;
             change.begin_anew()?;
             change.forget_entries(&gone)?;
-            change.commit()
-        });
-        self.note(&written);
+            change.commit()?;
+        }
+        self.is_anew = true;
+        Ok(())
     }
 
     /// A run that an earlier ratd ordered. One that ended meanwhile is adopted as well: what follows from its end
@@ -248,7 +253,9 @@ impl Clerk {
             Ok(Found::Ended(report)) => (report.run.clone(), report.started),
             Ok(Found::Alive(None) | Found::Died(_)) | Err(_) => return,
         };
-        self.answers.give(Answer::Adopted { run, at });
+        if self.adopted.insert(run.id) {
+            self.answers.give(Answer::Adopted { run, at });
+        }
     }
 
     fn run_file(&self, run: RunId) -> PathBuf {
@@ -569,7 +576,6 @@ impl Clerk {
         let mut writes: Vec<_> =
             lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(self.over(now));
-        writes.extend(self.going_on(now));
         self.write(writes);
         // Now it is known what was started, and so what was not.
         let recalls = std::mem::take(&mut self.recalls);
@@ -603,14 +609,18 @@ impl Clerk {
         present.into_iter().filter(is_over).map(|run| Command::Collect { run, now }).collect()
     }
 
-    /// The runs of an earlier ratd that go on. It may not have written down that they began.
-    fn going_on(&self, now: Timestamp) -> Vec<Command> {
-        let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+    /// The runs of an earlier ratd that go on. It may not have written down that they began, and they may have begun
+    /// after this ratd looked first.
+    fn going_on(&mut self, now: Timestamp) -> Vec<Command> {
+        let mut present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+        present.retain(|run| *run < self.first);
         let alive = |run: RunId| match report::read(&self.run_file(run)) {
-            Ok(Found::Alive(Some(run))) => Some(Command::Begun { run: run.clone(), at: now }),
+            Ok(Found::Alive(Some(run))) => Some(run.clone()),
             Ok(_) | Err(_) => None,
         };
-        present.into_iter().filter(|run| *run < self.first).filter_map(alive).collect()
+        let alive: Vec<Run> = present.into_iter().filter_map(alive).collect();
+        alive.iter().for_each(|run| self.take_up(run.id));
+        alive.into_iter().map(|run| Command::Begun { run, at: now }).collect()
     }
 
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
@@ -630,6 +640,9 @@ impl Clerk {
                 writes = unwritten.chain(writes).collect();
             }
             writes.extend(again);
+            if self.settled && writes.iter().any(|write| matches!(write, Command::Recall { .. })) {
+                writes.splice(0..0, self.going_on(now));
+            }
         }
         // That a session is gone is heard of twice: of its report, and of its file that was closed.
         let mut collected = BTreeSet::new();
@@ -665,7 +678,6 @@ impl Clerk {
         self.opened = Some(now);
         self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
         self.bound_history();
-        self.begin_anew();
         self.tell_health();
         self.tell_queue();
     }
@@ -758,9 +770,11 @@ impl Clerk {
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), ()> {
-        let written = match &mut self.store {
-            Ok(store) => in_one_transaction(store, writes, &self.mode, self.crash),
-            Err(_) => {
+        let begun = self.begin_anew();
+        let written = match (&mut self.store, begun) {
+            (Ok(store), Ok(())) => in_one_transaction(store, writes, &self.mode, self.crash),
+            (Ok(_), Err(error)) => Err(error),
+            (Err(_), _) => {
                 self.give_up(writes, None);
                 return Ok(());
             }

@@ -99,6 +99,7 @@ pub fn name_needed(request: &Request, uid: Uid, state: &State, paths: &Paths) ->
             }
         }
         Request::ListNext(_)
+        | Request::ExplainJob(_)
         | Request::ListJobs(_)
         | Request::RunJob(_)
         | Request::ExplainJob(_)

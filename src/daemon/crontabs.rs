@@ -56,7 +56,7 @@ impl Desk<'_> {
     fn owner(&mut self, named: Option<&str>) -> Result<User, Fault> {
         if let Err(message) = access::check(Tool::Crontab, self.caller, self.paths()) {
             let what = b"crontab command not allowed";
-            self.syslog.cron(Weight::Error, &self.caller.name, "AUTH", what);
+            self.syslog.cron(Weight::Info, &self.caller.name, "AUTH", what);
             return Err(Fault::NotPermitted { message });
         }
         let Some(name) = named.filter(|name| *name != self.caller.name) else {

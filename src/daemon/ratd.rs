@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -229,9 +230,10 @@ impl Ratd {
             match action {
                 // What is due now is nobody's any more; at-jobs stay queued.
                 Action::Start { .. } | Action::Claim { .. } if self.stopping.is_some() => {}
-                Action::Start { run, recipe, once } => {
+                Action::Start { run, recipe, source, once } => {
                     started = true;
-                    self.start(now.wall, run, recipe, once);
+                    let order = self.order_to_start(run, recipe, source, once);
+                    self.start(now.wall, order);
                 }
                 Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
@@ -287,15 +289,10 @@ impl Ratd {
         }
     }
 
-    /// Orders a run; of a period job the one of its period.
-    pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
+    /// Orders a run.
+    pub fn start(&mut self, now: Timestamp, order: Order) {
         self.state.runs_started += 1;
-        say::started(&run, &recipe);
-        let stamp = once.map(|once| {
-            let file = stamp::directory(&self.mode.paths).join(&run.name);
-            Stamp { file: Text(file.into_os_string().into_vec()), once }
-        });
-        let order = Order { stamp, ..self.order_of(run, recipe) };
+        say::started(&order.run, &order.recipe);
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
                 self.disk.record(Command::Begun { run: order.run.clone(), at: now });
@@ -312,7 +309,9 @@ impl Ratd {
         let fields = run.fields("catch-up");
         self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
         tracing::info!("{}: makes up for a missed run: {text}", run.owner);
-        self.start(now.wall, run, recipe, None);
+        let source = self.scheduler.source_of(&run.job);
+        let order = self.order_to_start(run, recipe, source, None);
+        self.start(now.wall, order);
     }
 
     /// Has a session mail how a run ended that no session had, or that died with its session.
@@ -327,6 +326,23 @@ impl Ratd {
         }
     }
 
+    /// What is to be done for a run of a job that was read there; of a period job for the run of its period.
+    pub fn order_to_start(
+        &self,
+        run: Run,
+        recipe: Recipe,
+        source: Option<Source>,
+        once: Option<Once>,
+    ) -> Order {
+        let text = |path: PathBuf| Text(path.into_os_string().into_vec());
+        let stamp = once.map(|once| {
+            let file = stamp::directory(&self.mode.paths).join(&run.name);
+            Stamp { file: text(file), once }
+        });
+        let crontab = source.map(|Source(path)| text(path));
+        Order { stamp, crontab, ..self.order_of(run, recipe) }
+    }
+
     fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
         let is_contained = self.mode.container.is_some();
         let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
@@ -334,6 +350,7 @@ impl Ratd {
         Order {
             run,
             recipe,
+            crontab: None,
             stamp: None,
             keep_output: KEEP_OUTPUT,
             echo: self.mode.file.is_some() && !is_contained,

@@ -30,7 +30,7 @@ pub enum Step {
 
 /// A clock that is so far behind what it has shown is set anew (Vixie cron's limit); so is one stepped forward
 /// by as much.
-const ANEW: TimeDelta = TimeDelta::hours(3);
+pub const ANEW: TimeDelta = TimeDelta::hours(3);
 
 /// A clock that is less behind repeats no minute that has been handled: it is being corrected.
 const CORRECTION: TimeDelta = TimeDelta::minutes(2);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 
 use crate::plan::civil::Timestamp;
+use crate::plan::clock_step::ANEW;
 use crate::plan::job::{Job, JobId};
 
 /// On which terms an entry is started late.
@@ -90,8 +91,9 @@ pub enum Step {
     /// Tell what is written down of these entries. One that is not known is seen for the first time: everything up to
     /// the instant beside it is decided.
     Recall(Vec<(JobId, Timestamp)>),
-    /// Write down that these instants of an entry are owed, no others, and that all up to now is decided.
-    Owe { job: JobId, owed: Vec<Timestamp> },
+    /// Write down that these instants of an entry are owed, no others, and that all is decided up to now, or even up to
+    /// `handled`.
+    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
     /// These entries are no more.
     Forget(Vec<JobId>),
     /// So many instants, the first of them then, are not made up for.
@@ -128,6 +130,8 @@ struct Entry {
     passed: Vec<(Timestamp, Timestamp)>,
     /// Nothing up to here is owed, whatever the clock says now: it was handled before the clock was set back.
     floor: Timestamp,
+    /// What of that is kept when anything is written down. After hours it is the clock that was wrong then, or is now.
+    handled: Timestamp,
     /// Oldest first.
     owed: VecDeque<Timestamp>,
     /// Due now, and not yet started: is there mains power?
@@ -188,7 +192,11 @@ impl Missed {
                 continue;
             }
             let Some(entry) = self.entries.get_mut(&id) else { continue };
-            entry.floor = if known.handled > now { known.handled } else { Timestamp::MIN_UTC };
+            if known.handled > now {
+                entry.floor = known.handled;
+                let is_near = known.handled - now < ANEW;
+                entry.handled = if is_near { known.handled } else { Timestamp::MIN_UTC };
+            }
             let mut stretches = std::mem::take(&mut entry.passed);
             if let Some((from, _)) = stretches.first_mut() {
                 *from = known.handled;
@@ -275,13 +283,45 @@ impl Missed {
         self.set_turn(job, turn);
     }
 
-    /// An instant was to be made up for, and that could not be written down.
-    pub fn put_back(&mut self, job: &JobId, due: Timestamp, now: Timestamp) {
-        let Some(entry) = self.entries.get_mut(job) else { return };
-        entry.owed.push_front(due);
-        entry.ready = now + TRY_AGAIN;
-        let turn = entry.first_turn(now);
-        self.set_turn(job, turn);
+    /// An instant was to be made up for, and that could not be written down. Others may have been missed since.
+    pub fn put_back(&mut self, job: &JobId, due: Timestamp, now: Timestamp) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let Some(entry) = self.entries.get(job) else { return steps };
+        let earlier = std::iter::once(due).chain(entry.owed.iter().copied()).collect();
+        self.owe(job, now, Passed { earlier, ..Passed::default() }, &mut steps);
+        if let Some(entry) = self.entries.get_mut(job) {
+            entry.ready = now + TRY_AGAIN;
+            let turn = entry.first_turn(now);
+            self.set_turn(job, turn);
+        }
+        steps
+    }
+
+    /// The clock was set back by less. What it shows again, up to where it was, has been decided: of jobs that go by the
+    /// clock it is on time again, of the others it waits for its time. Nothing waits longer for that.
+    pub fn clock_was_set_back(
+        &mut self,
+        now: Timestamp,
+        reached: Timestamp,
+        is_shown_again: impl Fn(&Job) -> bool,
+    ) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for id in self.entries.keys().cloned().collect::<Vec<_>>() {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            entry.floor = entry.floor.max(reached);
+            let owed = entry.owed.len();
+            if is_shown_again(&entry.job) {
+                entry.owed.retain(|due| *due <= now);
+            }
+            let is_less = entry.owed.len() < owed;
+            entry.ready = entry.ready.min(now + SPREAD);
+            if entry.turn.is_some() {
+                let turn = entry.first_turn(now);
+                self.set_turn(&id, turn);
+            }
+            steps.extend(self.owes(&id).filter(|_| is_less));
+        }
+        steps
     }
 
     /// The clock was set anew: what it said before counts for nothing.
@@ -289,7 +329,7 @@ impl Missed {
         let mut steps = Vec::new();
         for id in self.entries.keys().cloned().collect::<Vec<_>>() {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
-            entry.floor = Timestamp::MIN_UTC;
+            (entry.floor, entry.handled) = (Timestamp::MIN_UTC, Timestamp::MIN_UTC);
             entry.owed.retain(|due| *due <= now);
             entry.held.retain(|due| *due <= now);
             entry.passed.truncate(1);
@@ -344,7 +384,7 @@ impl Missed {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let turn = if is_running {
             entry.over()
-        } else if now < entry.ready {
+        } else if now < entry.ready || entry.owed.front().is_some_and(|first| *first > now) {
             entry.first_turn(now)
         } else if entry.job.terms.ac_only && mains != Some(true) {
             if !entry.owed.is_empty() {
@@ -395,7 +435,7 @@ impl Missed {
         let entry = self.entries.get(id)?;
         let is_written = entry.job.terms.make_up() && !self.unknown.contains(id);
         let owed = entry.owed.iter().copied().collect();
-        is_written.then(|| Step::Owe { job: id.clone(), owed })
+        is_written.then(|| Step::Owe { job: id.clone(), owed, handled: entry.handled })
     }
 
     fn ready_at_once(&mut self, id: &JobId, now: Timestamp) {
@@ -428,6 +468,7 @@ impl Entry {
             passed: if job.terms.make_up() { vec![(since, since)] } else { Vec::new() },
             job,
             floor: Timestamp::MIN_UTC,
+            handled: Timestamp::MIN_UTC,
             owed: VecDeque::new(),
             held: Vec::new(),
             ready: since,
@@ -444,7 +485,8 @@ impl Entry {
         // Woken for that second it is not to be too early by a part of one.
         let part = self.ready > now && self.ready.timestamp_subsec_nanos() > 0;
         let ready = self.ready.max(now).timestamp() + i64::from(part);
-        self.over().map(|over| over.min(ready))
+        let first = self.owed.front()?.timestamp();
+        self.over().map(|over| over.min(ready.max(first)))
     }
 
     fn start_first(&mut self) -> Option<Step> {

@@ -111,6 +111,9 @@ pub struct Order {
     pub run: Run,
     /// What to run and how.
     pub recipe: Recipe,
+    /// The crontab that the job is a line of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crontab: Option<Text>,
     /// The stamp that a period job is run under.
     pub stamp: Option<Stamp>,
     /// How many bytes of output are kept: a quarter from the start, the rest from the end.

@@ -53,8 +53,8 @@ pub enum Event {
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Most actions are starts, and few are held at once.
 pub enum Action {
-    /// Start this run now; if it is the one run of a period, unless another was first.
-    Start { run: Run, recipe: Recipe, once: Option<Once> },
+    /// Start this run now, of a job that was read there; if it is the one run of a period, unless another was first.
+    Start { run: Run, recipe: Recipe, source: Option<Source>, once: Option<Once> },
     /// Claim up to `limit` at-jobs of this kind that are due, and number their runs from `first` on.
     Claim { kind: at_queue::QueueKind, first: RunId, limit: u32 },
     /// Tell the load average of the last minute, at once: a batch job is due.
@@ -252,7 +252,8 @@ impl Scheduler {
             }
             Event::NotMadeUp { run } => {
                 self.forget_run(run.id);
-                self.missed.put_back(&run.job, run.due, now.wall);
+                let steps = self.missed.put_back(&run.job, run.due, now.wall);
+                self.attend_missed(now.wall, steps, &mut actions);
             }
             Event::Power { mains } => {
                 let steps = self.missed.power(now.wall, mains, |job| self.runs.contains_key(job));
@@ -334,6 +335,11 @@ impl Scheduler {
         once(&self.tables[table].jobs[line], now, true)
     }
 
+    /// Where a job was read, unless it is an at-job.
+    pub fn source_of(&self, id: &JobId) -> Option<Source> {
+        self.place_of(id).map(|(table, line)| self.tables[table].jobs[line].origin.source.clone())
+    }
+
     fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
         self.tables.iter().enumerate().find_map(|(table, lines)| {
             Some((table, lines.jobs.iter().position(|job| job.id == *id)?))
@@ -386,6 +392,10 @@ impl Scheduler {
             Step::Back => {
                 self.clock_was_set(now.wall);
                 self.plan_again(now.wall, goes_by_the_clock);
+                let again = |job: &Job| goes_by_the_clock(&job.schedule);
+                let reached = self.clock.reached;
+                let steps = self.missed.clock_was_set_back(now.wall, reached, again);
+                self.attend_missed(now.wall, steps, actions);
             }
             Step::None | Step::Forward(_) => {}
         }
@@ -509,7 +519,8 @@ impl Scheduler {
     ) {
         let run = self.run_of(now, job, instant);
         let once = once(job, now, false);
-        actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
+        let (recipe, source) = (job.recipe.clone(), Some(job.origin.source.clone()));
+        actions.push(Action::Start { run, recipe, source, once });
     }
 
     /// A new run of a job, which counts as running from here on.
@@ -673,7 +684,9 @@ impl Scheduler {
         for step in steps {
             match step {
                 Late::Recall(entries) => actions.push(Action::Recall { entries }),
-                Late::Owe { job, owed } => actions.push(Action::Owe { job, owed, handled }),
+                Late::Owe { job, owed, handled: before } => {
+                    actions.push(Action::Owe { job, owed, handled: handled.max(before) });
+                }
                 Late::Forget(jobs) => actions.push(Action::Forget { jobs }),
                 Late::Missed { job, times, since } => {
                     actions.push(Action::Missed { job, times, since });
@@ -717,7 +730,7 @@ impl Scheduler {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
             self.note_start(&run, now);
-            actions.push(Action::Start { run, recipe, once: None });
+            actions.push(Action::Start { run, recipe, source: None, once: None });
         }
     }
 

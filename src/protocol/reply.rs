@@ -283,6 +283,8 @@ pub enum ScheduleKind {
     Reboot,
     /// Once in each period.
     Period,
+    /// Never: its entry is disabled.
+    Disabled,
 }
 
 /// A field of a schedule.

@@ -173,6 +173,7 @@ mod tests {
                 mailing: Mailing::default(),
                 manner: None,
             },
+            crontab: None,
             stamp: None,
             keep_output: 100,
             echo: false,

@@ -16,6 +16,7 @@ use crate::plan::manner::Homeless;
 use crate::plan::text::Text;
 use crate::session::environment::{Environment, SHELL};
 use crate::session::owner::Owner;
+use crate::session::selinux::Label;
 use crate::sys::process::{self, Fork, Program};
 
 /// What an at-job's shell is told. It reads the script under a name, because its standard input is the
@@ -37,6 +38,7 @@ pub struct Prepared {
     directory: Directory,
     umask: Option<Mode>,
     nice: u8,
+    label: Option<Label>,
     /// Its output is the session's own, and no pipe.
     shares_output: bool,
 }
@@ -80,6 +82,7 @@ pub struct Refusal {
 #[derive(Clone, Copy)]
 enum Step {
     Session = 1,
+    Label,
     Owner,
     Directory,
     Shell,
@@ -130,7 +133,13 @@ impl Prepared {
             shares_output: false,
             owner,
             shell,
+            label: None,
         })
+    }
+
+    /// The same, in that context.
+    pub fn labelled(self, label: Option<Label>) -> Prepared {
+        Prepared { label, ..self }
     }
 
     /// The same job, which writes where this session does.
@@ -179,6 +188,9 @@ impl Prepared {
         }
         // Nicer is always allowed, but where PAM's limits made the job less nice before.
         let _ = process::be_nicer(self.nice);
+        if let Some(label) = &self.label {
+            label.wear().map_err(|errno| (Step::Label, errno))?;
+        }
         self.owner.assume().map_err(|errno| (Step::Owner, errno))?;
         let own = (io::stdout(), io::stderr());
         let (output, errors) = match &output {
@@ -238,6 +250,9 @@ impl Prepared {
         let mut directory = None;
         let why = match step {
             step if step == Step::Session as u8 => format!("cannot start a session: {why}"),
+            step if step == Step::Label as u8 => {
+                format!("refused by SELinux: cannot set the context: {why}")
+            }
             step if step == Step::Owner as u8 => {
                 format!("cannot become {}: {why}", self.owner.login)
             }

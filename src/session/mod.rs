@@ -12,6 +12,7 @@ pub mod owner;
 pub mod pam;
 pub mod report;
 pub mod run;
+pub mod selinux;
 pub mod server;
 pub mod stamp;
 pub mod stand_in;

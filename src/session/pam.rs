@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-use crate::plan::job::Kind;
+use crate::plan::job::{Kind, Recipe};
 use crate::plan::text::Text;
 use crate::session::owner::Owner;
 use crate::sys::pam::{Refused, Transaction, Unstarted};
@@ -37,8 +37,12 @@ pub enum Admission {
     Opened(Opened),
 }
 
+/// What pam_systemd is told of the session, if a crontab says it.
+const SESSION_CLASS: &str = "XDG_SESSION_CLASS";
+
 /// Asks PAM whether the owner may, and opens a session. An error is its refusal.
-pub fn admit(kind: Kind, owner: &mut Owner) -> Result<Admission, String> {
+pub fn admit(recipe: &Recipe, owner: &mut Owner) -> Result<Admission, String> {
+    let kind = recipe.kind;
     // As cronie: the system's own jobs are nobody's session, and would fill the log.
     let own = owner.is_root() && matches!(kind, Kind::SystemEntry | Kind::Period);
     if own || !owner.is_assumed_by_root() {
@@ -52,12 +56,20 @@ pub fn admit(kind: Kind, owner: &mut Owner) -> Result<Admission, String> {
     };
     let string = |text: &str| CString::new(text).map_err(|error| error.to_string());
     match Transaction::start(&string(service)?, &string(&owner.login)?, TTY) {
-        Ok(transaction) => Opened::open(transaction, owner)
+        Ok(transaction) => Opened::open(transaction, owner, class(recipe))
             .map(Admission::Opened)
             .map_err(|why| format!("{why} (service {service})")),
         Err(Unstarted::NoLibrary(why)) => Ok(Admission::Absent(format!("no PAM: {why}"))),
         Err(Unstarted::Refused(why)) => Err(format!("{why} (service {service})")),
     }
+}
+
+/// What the crontab says. An at-job has captured that of the session it was queued in, which is not its own.
+fn class(recipe: &Recipe) -> Option<CString> {
+    let is_of_crontab = matches!(recipe.kind, Kind::Entry | Kind::SystemEntry);
+    let mut assigned = recipe.environment.iter().rev().filter(|_| is_of_crontab);
+    let (name, value) = assigned.find(|(name, _)| name.0 == SESSION_CLASS.as_bytes())?;
+    CString::new([&name.0[..], b"=", &value.0].concat()).ok()
 }
 
 /// The services that describe such a run, the first that exists is asked.
@@ -69,9 +81,16 @@ fn services(kind: Kind) -> &'static [&'static str] {
 }
 
 impl Opened {
-    fn open(mut transaction: Transaction, owner: &mut Owner) -> Result<Opened, String> {
+    fn open(
+        mut transaction: Transaction,
+        owner: &mut Owner,
+        class: Option<CString>,
+    ) -> Result<Opened, String> {
         let words = |Refused(why)| why;
         transaction.admit().map_err(words)?;
+        if let Some(class) = class {
+            transaction.tell(&class).map_err(words)?;
+        }
         let limits = Limits::read();
         let errno = |errno: nix::errno::Errno| format!("cannot set groups: {}", errno.desc());
         let before = owner.lend_groups().map_err(errno)?;

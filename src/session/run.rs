@@ -32,6 +32,7 @@ use crate::session::output::{Echo, Impatient, Output, append_line};
 use crate::session::owner::Owner;
 use crate::session::pam::{self, Admission};
 use crate::session::report::Claim;
+use crate::session::selinux::{Label, Labelled, Unlabelled};
 use crate::session::server::{self, Inherited};
 use crate::session::stamp::Stamp;
 use crate::sys::process::{self, End, Fork, Used};
@@ -214,9 +215,11 @@ impl Session {
     fn run_job(&mut self) -> Result<(Ended, Option<OwnedFd>), Outcome> {
         let cannot = |what, error: io::Error| format!("cannot {what}: {error}");
         let (owner, environment) = self.admit().map_err(Outcome::NotStarted)?;
+        let label = self.label(&owner, &environment).map_err(Outcome::NotStarted)?;
         let homeless = &self.order.manner.homeless;
         let prepared = Prepared::new(&self.order.recipe, &environment, owner, homeless)
-            .map_err(Outcome::NotStarted)?;
+            .map_err(Outcome::NotStarted)?
+            .labelled(label);
         let prepared = if self.order.as_ratd { prepared.sharing_output() } else { prepared };
         let ends = ends_of_children()
             .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
@@ -378,7 +381,7 @@ impl Session {
     fn admit(&mut self) -> Result<(Owner, Environment), String> {
         let mut owner = self.owner()?;
         owner.check_uid(self.order.recipe.uid)?;
-        match pam::admit(self.order.recipe.kind, &mut owner) {
+        match pam::admit(&self.order.recipe, &mut owner) {
             Ok(Admission::NotAsked) => {}
             Ok(Admission::Absent(why)) => self.do_without_pam(&why),
             Ok(Admission::Opened(opened)) => self.pam = Some(opened),
@@ -399,6 +402,36 @@ impl Session {
             .with_run_parts(recipe, manner, programs);
         self.admitted = Some((owner.clone(), environment.clone()));
         Ok((owner, environment))
+    }
+
+    /// Asks SELinux. What rat-anacron is called in is the context of its jobs, as with anacron.
+    fn label(&mut self, owner: &Owner, environment: &Environment) -> Result<Option<Label>, String> {
+        if self.is_alone || !owner.is_assumed_by_root() {
+            return Ok(None);
+        }
+        let kind = self.order.recipe.kind;
+        let is_entry = matches!(kind, Kind::Entry | Kind::SystemEntry);
+        let asked = Unlabelled {
+            kind,
+            login: &owner.login,
+            crontab: self.order.crontab.as_ref().filter(|_| is_entry),
+            level: environment.assigned("MLS_LEVEL").filter(|_| is_entry),
+        };
+        match asked.label() {
+            Ok(Labelled::NotAsked) => Ok(None),
+            Ok(Labelled::With(label)) => Ok(Some(label)),
+            Ok(Labelled::Without(why)) => {
+                let event =
+                    "Unauthorized SELinux context, but SELinux in permissive mode, continuing";
+                self.log.cron(Weight::Info, &owner.login, event, why.as_bytes());
+                Ok(None)
+            }
+            Err(why) => {
+                let event = "Unauthorized SELinux context";
+                self.log.cron(Weight::Error, &owner.login, event, why.as_bytes());
+                Err(format!("refused by SELinux: {why}"))
+            }
+        }
     }
 
     /// Tells the log, but only the first time since boot.

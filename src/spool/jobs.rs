@@ -21,6 +21,7 @@ use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
+use crate::syntax::directive::Level;
 use crate::syntax::options::Key;
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
@@ -285,7 +286,8 @@ fn job_of_entry(
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = rules.machine.delay(&id.0, entry.random_delay);
     let terms = policy::terms(&entry.options, rules.machine.draw(&id.0, 999));
-    let knows_run = entry.options.all().next().is_some();
+    // A limit of the machine is nothing that was said of this entry.
+    let knows_run = entry.options.all().any(|chosen| chosen.level != Level::Limit);
     Job {
         id,
         name,

@@ -144,15 +144,25 @@ const fn closed(key: Key, name: &'static str, takes: Takes, default: &'static st
     Known { fails_closed: true, ..option(key, name, takes, default) }
 }
 
+/// Of those, one that something is done about.
+const fn honoured_closed(
+    key: Key,
+    name: &'static str,
+    takes: Takes,
+    default: &'static str,
+) -> Known {
+    Known { is_honoured: true, ..closed(key, name, takes, default) }
+}
+
 /// The vocabulary, in the order of `Key`.
 #[rustfmt::skip]
 pub const OPTIONS: &[Known] = &[
     option(Key::Name, "name", Takes::Name, "made of the command"),
     option(Key::Desc, "desc", Takes::Text, ""),
     option(Key::Tags, "tags", Takes::List(Item::Name), ""),
-    Known { is_honoured: true, ..closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes") },
+    honoured_closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes"),
     honoured(Key::Match, "match", Takes::Text, ""),
-    Known { is_honoured: true, ..closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's") },
+    honoured_closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's"),
     option(Key::Dst, "dst", Takes::Word(&["classic", "wall"]), "classic"),
     option(Key::Jitter, "jitter", Takes::Jitter, "0"),
     option(Key::Every, "every", Takes::Every, ""),

@@ -2,10 +2,12 @@
 #![allow(unsafe_code)]
 
 pub mod host;
+pub mod library;
 pub mod lock;
 pub mod pam;
 pub mod pattern;
 pub mod power;
 pub mod process;
+pub mod selinux;
 pub mod socket;
 pub mod uevent;

@@ -1,15 +1,15 @@
-//! Pluggable authentication modules: libpam opened at run time, so that neither a build nor a machine needs it.
-//! Decides nothing about which service is asked for whom.
+//! Pluggable authentication modules, by libpam opened at run time. Decides nothing about which service is asked for
+//! whom.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 
-use crate::sys::pam::library::Library;
+use crate::sys::library::Library;
 
 /// A transaction with PAM: from its start to its end everything is asked of one service about one user.
 #[derive(Debug)]
 pub struct Transaction {
-    library: Library,
+    functions: Functions,
     handle: *mut c_void,
     /// What the last call returned; modules want to know at the end.
     last: c_int,
@@ -40,48 +40,55 @@ const PROMPT_ECHO_ON: c_int = 2;
 impl Transaction {
     /// Starts a transaction with the service of that name about that user, who sits at `tty`.
     pub fn start(service: &CStr, user: &CStr, tty: &CStr) -> Result<Transaction, Unstarted> {
-        let library = Library::open().map_err(Unstarted::NoLibrary)?;
+        let functions = Functions::find().map_err(Unstarted::NoLibrary)?;
         let conversation = Conversation { talk: say_nothing, data: null_mut() };
         let mut handle = null_mut();
         // SAFETY: the strings end with NUL and libpam copies them and the conversation, whose function lives
         // as long as the program; the handle goes to a live variable.
         let last = unsafe {
-            (library.start)(service.as_ptr(), user.as_ptr(), &raw const conversation, &mut handle)
+            (functions.start)(service.as_ptr(), user.as_ptr(), &raw const conversation, &mut handle)
         };
-        let mut transaction = Transaction { library, handle, last };
+        let mut transaction = Transaction { functions, handle, last };
         if last != SUCCESS || handle.is_null() {
             return Err(Unstarted::Refused(transaction.words()));
         }
         // SAFETY: the handle is this transaction's own, and libpam copies the string.
         transaction.last =
-            unsafe { (transaction.library.set_item)(handle, ITEM_TTY, tty.as_ptr().cast()) };
+            unsafe { (transaction.functions.set_item)(handle, ITEM_TTY, tty.as_ptr().cast()) };
         transaction.granted().map_err(|Refused(why)| Unstarted::Refused(why))?;
         Ok(transaction)
     }
 
     /// Whether the account may be used at all, and now.
     pub fn admit(&mut self) -> Result<(), Refused> {
-        self.ask(self.library.acct_mgmt, SILENT)
+        self.ask(self.functions.acct_mgmt, SILENT)
+    }
+
+    /// Tells the modules a variable, `NAME=value`.
+    pub fn tell(&mut self, assignment: &CStr) -> Result<(), Refused> {
+        // SAFETY: the handle is this transaction's own, and libpam copies the string.
+        self.last = unsafe { (self.functions.putenv)(self.handle, assignment.as_ptr()) };
+        self.granted()
     }
 
     /// Gives this process what the user has besides ids. Groups are to be set before.
     pub fn establish_credentials(&mut self) -> Result<(), Refused> {
-        self.ask(self.library.setcred, ESTABLISH_CREDENTIALS | SILENT)
+        self.ask(self.functions.setcred, ESTABLISH_CREDENTIALS | SILENT)
     }
 
     /// Takes the credentials away again.
     pub fn delete_credentials(&mut self) -> Result<(), Refused> {
-        self.ask(self.library.setcred, DELETE_CREDENTIALS | SILENT)
+        self.ask(self.functions.setcred, DELETE_CREDENTIALS | SILENT)
     }
 
     /// Opens a session: what it sets, such as limits, holds for this process and its children.
     pub fn open_session(&mut self) -> Result<(), Refused> {
-        self.ask(self.library.open_session, SILENT)
+        self.ask(self.functions.open_session, SILENT)
     }
 
     /// Closes the session.
     pub fn close_session(&mut self) -> Result<(), Refused> {
-        self.ask(self.library.close_session, SILENT)
+        self.ask(self.functions.close_session, SILENT)
     }
 
     /// The environment that the modules made up: `NAME=value` each.
@@ -90,7 +97,7 @@ impl Transaction {
         // SAFETY: the handle is this transaction's own. The list and its strings are ours to free, end with
         // null and NUL, and are not used after that.
         unsafe {
-            let list = (self.library.getenvlist)(self.handle);
+            let list = (self.functions.getenvlist)(self.handle);
             if list.is_null() {
                 return all;
             }
@@ -124,7 +131,7 @@ impl Transaction {
     fn words(&self) -> String {
         // SAFETY: libpam takes any number, and its words are constants.
         unsafe {
-            let words = (self.library.strerror)(self.handle, self.last);
+            let words = (self.functions.strerror)(self.handle, self.last);
             if words.is_null() {
                 return format!("PAM error {}", self.last);
             }
@@ -137,7 +144,7 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.handle.is_null() {
             // SAFETY: the handle is this transaction's own and is not used again.
-            unsafe { (self.library.end)(self.handle, self.last) };
+            unsafe { (self.functions.end)(self.handle, self.last) };
         }
     }
 }
@@ -188,80 +195,44 @@ extern "C" fn say_nothing(
     SUCCESS
 }
 
-/// The functions, and how they are found.
-mod library {
-    use super::{CStr, Conversation, c_char, c_int, c_void};
+type OfHandle = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
 
-    type OfHandle = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
+#[derive(Clone, Copy, Debug)]
+struct Functions {
+    start: unsafe extern "C" fn(
+        *const c_char,
+        *const c_char,
+        *const Conversation,
+        *mut *mut c_void,
+    ) -> c_int,
+    end: OfHandle,
+    set_item: unsafe extern "C" fn(*mut c_void, c_int, *const c_void) -> c_int,
+    putenv: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
+    acct_mgmt: OfHandle,
+    setcred: OfHandle,
+    open_session: OfHandle,
+    close_session: OfHandle,
+    getenvlist: unsafe extern "C" fn(*mut c_void) -> *mut *mut c_char,
+    strerror: unsafe extern "C" fn(*mut c_void, c_int) -> *const c_char,
+}
 
-    #[derive(Clone, Copy, Debug)]
-    pub struct Library {
-        pub start: unsafe extern "C" fn(
-            *const c_char,
-            *const c_char,
-            *const Conversation,
-            *mut *mut c_void,
-        ) -> c_int,
-        pub end: OfHandle,
-        pub set_item: unsafe extern "C" fn(*mut c_void, c_int, *const c_void) -> c_int,
-        pub acct_mgmt: OfHandle,
-        pub setcred: OfHandle,
-        pub open_session: OfHandle,
-        pub close_session: OfHandle,
-        pub getenvlist: unsafe extern "C" fn(*mut c_void) -> *mut *mut c_char,
-        pub strerror: unsafe extern "C" fn(*mut c_void, c_int) -> *const c_char,
-    }
-
-    impl Library {
-        /// Opens the library for the rest of this process's life: its modules may never be unloaded safely.
-        pub fn open() -> Result<Library, String> {
-            // SAFETY: the name ends with NUL; what libpam runs when it is loaded is trusted, as any library is.
-            let library = unsafe {
-                libc::dlopen(c"libpam.so.0".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL)
-            };
-            if library.is_null() {
-                return Err(trouble());
-            }
-            // SAFETY: the functions of these names have these types in every libpam.so.0.
-            unsafe {
-                Ok(Library {
-                    start: find(library, c"pam_start")?,
-                    end: find(library, c"pam_end")?,
-                    set_item: find(library, c"pam_set_item")?,
-                    acct_mgmt: find(library, c"pam_acct_mgmt")?,
-                    setcred: find(library, c"pam_setcred")?,
-                    open_session: find(library, c"pam_open_session")?,
-                    close_session: find(library, c"pam_close_session")?,
-                    getenvlist: find(library, c"pam_getenvlist")?,
-                    strerror: find(library, c"pam_strerror")?,
-                })
-            }
+impl Functions {
+    fn find() -> Result<Functions, String> {
+        let library = Library::open(c"libpam.so.0")?;
+        // SAFETY: the functions of these names have these types in every libpam.so.0.
+        unsafe {
+            Ok(Functions {
+                start: library.find(c"pam_start")?,
+                end: library.find(c"pam_end")?,
+                set_item: library.find(c"pam_set_item")?,
+                putenv: library.find(c"pam_putenv")?,
+                acct_mgmt: library.find(c"pam_acct_mgmt")?,
+                setcred: library.find(c"pam_setcred")?,
+                open_session: library.find(c"pam_open_session")?,
+                close_session: library.find(c"pam_close_session")?,
+                getenvlist: library.find(c"pam_getenvlist")?,
+                strerror: library.find(c"pam_strerror")?,
+            })
         }
-    }
-
-    /// A function of an open library.
-    ///
-    /// # Safety
-    /// `F` must be a pointer to a function of the type that the one of this name has.
-    unsafe fn find<F: Copy>(library: *mut c_void, name: &CStr) -> Result<F, String> {
-        const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-        // SAFETY: the library is open, and the name ends with NUL.
-        let found = unsafe { libc::dlsym(library, name.as_ptr()) };
-        if found.is_null() {
-            return Err(trouble());
-        }
-        // SAFETY: it is not null and as wide as F, which is its type, as the caller says.
-        Ok(unsafe { std::mem::transmute_copy::<*mut c_void, F>(&found) })
-    }
-
-    /// What dlopen(3) or dlsym(3) has to say.
-    fn trouble() -> String {
-        // SAFETY: this process has one thread; the words are copied before the next call.
-        let words = unsafe { libc::dlerror() };
-        if words.is_null() {
-            return "unknown error".to_owned();
-        }
-        // SAFETY: as above; they end with NUL.
-        unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned()
     }
 }

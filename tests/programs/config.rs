@@ -179,6 +179,8 @@ fn a_disabled_entry_is_listed_and_never_run() {
     );
     let said = root.client(RAT, &["run", &format!("{}:2", me())]).run();
     assert!(said.stderr.contains("is disabled, and never runs"), "{}", said.stderr);
+    let why = root.client(RAT, &["why", &format!("{}:2", me())]).run();
+    assert!(why.stdout.contains("is disabled, and never runs"), "{}", why.stdout);
     // The administrator can say so of all of a user's entries.
     root.crontab("* * * * * echo on\n");
     eventually("it is due", || jobs() == [(1, false, true)]);

@@ -56,6 +56,42 @@ fn every_place_is_read_and_every_entry_runs_as_its_user() {
     ratd.stop();
 }
 
+/// A ratd that finds a stand-in where the system has its libselinux.
+const STAND_IN: &str = r#"
+cc -D_GNU_SOURCE -D"STAND_IN=\"$2\"" -shared -fPIC -o "$2/libselinux.so.1" "$1"
+mount -t tmpfs none /sys/fs; mkdir /sys/fs/selinux; echo 1 >/sys/fs/selinux/enforce
+for library in /usr/lib*/libselinux.so.1 /usr/lib/*/libselinux.so.1; do
+    [ ! -e "$library" ] || there=$library
+done
+mount --bind "$2/libselinux.so.1" "$there"
+exec "$0" -n --root "$2"
+"#;
+
+#[test]
+fn selinux_is_asked_about_the_crontab_that_an_entry_is_in() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("selinux");
+    root.write("ENFORCE", "");
+    root.write("etc/cron.d/package", "@reboot root echo ours\n");
+    root.write("etc/cron.d/foreign", "@reboot root echo never\n");
+    println!(
+        "SELINUX ITSELF IS NOT ASKED: this kernel may have none, and libselinux is a stand-in"
+    );
+    let start = Start::program(&root, "unshare").arguments(["--mount", "sh", "-ec", STAND_IN]);
+    let start = start.arguments([RATD, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libselinux.c")]);
+    let mut ratd = start.arguments([&root.path]).ready();
+    ratd.await_line("refused by SELinux");
+    ratd.await_line("exited with status 0");
+    let history = root.history();
+    let outputs: Vec<_> = history.iter().filter_map(|run| run["output"].as_str()).collect();
+    assert!(outputs.contains(&"ours\n") && !outputs.contains(&"never\n"), "{history:?}");
+    let why = format!("{} is file_u:role:foreign:s0, and no", root.shown("etc/cron.d/foreign"));
+    assert!(ratd.said.iter().any(|line| line.contains(&why)), "{:?}", ratd.said);
+    ratd.stop();
+}
+
 #[test]
 fn debians_own_files_are_read_without_a_complaint() {
     let root = Root::new("debian");

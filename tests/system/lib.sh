@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# Debian trees that boot a real init in namespaces of their own. To be sourced; needs root, and installs what it needs.
+# Where the tests of the system run: Debian trees that boot a real init in namespaces of their own, and overlays over this
+# very system. To be sourced; needs root, and installs what it needs.
 #
 #   boot INIT               builds the tree of this init once, and boots it: systemd, sysvinit, openrc or runit
 #   inside COMMAND...       runs a command in it as root, with its exit status
 #   reboot_tree             reboots it from inside
+#   in_overlay ARGUMENT...  goes on in an overlay over this system, where in_root runs a command
 #   within SECONDS COMMAND...   until the command succeeds
 #
 # A tree is never written to: what a boot writes goes to an overlay that is gone with the script.
@@ -11,7 +13,8 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 trees=${RAT_TREES:-/var/tmp/rat-trees}
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-self=$(basename "$0")
+script=$(realpath "$0")
+self=${script##*/}
 
 say() { printf '%s: %s\n' "$self" "$*"; }
 die() { say "$*" >&2; exit 1; }
@@ -43,6 +46,43 @@ within() {
         read -r -t 0.1 <> <(:) || :
     done
 }
+
+# in_overlay ARGUMENT...: starts the script that calls it anew, in mounts and processes of its own. $root is then an
+# overlay over this system with a /run and a /tmp that are empty; of what is done there and started nothing is left.
+in_overlay() {
+    if [ "${INSIDE:-}" != overlay ]; then
+        [ "$(id -u)" = 0 ] || { say "skipped: needs root"; exit 0; }
+        scratch=$(mktemp -d)
+        trap 'rmdir "$scratch"' EXIT
+        INSIDE=overlay SCRATCH=$scratch unshare --mount --propagation private --pid --fork --kill-child "$script" "$@"
+        exit
+    fi
+    scratch=$SCRATCH root=$SCRATCH/root
+    # What is started in the background by these words has $! for its own pid.
+    into_root=(chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+    mount -t tmpfs none "$scratch"
+    mkdir "$scratch"/{upper,work,root}
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/upper,workdir=$scratch/work" "$root"
+    mount -t proc none "$root/proc"
+    mount -t tmpfs none "$root/run"
+    mount -t tmpfs -o mode=1777 none "$root/tmp"
+    # A /dev of its own, so that /dev/log is one, too.
+    mount -t tmpfs -o mode=755 none "$root/dev"
+    for device in null zero full random urandom tty; do
+        : >"$root/dev/$device"
+        mount --bind "/dev/$device" "$root/dev/$device"
+    done
+    ln -s /proc/self/fd "$root/dev/fd"
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod 755 "$root/usr/sbin/policy-rc.d"
+    # What this system has of its own to run is not for the test.
+    rm -rf "$root"/etc/cron* "$root"/etc/anacrontab "$root"/var/spool/cron
+    mkdir -p "$root/etc/cron.d"
+}
+
+# in_root COMMAND...: as root, in the overlay
+in_root() { "${into_root[@]}" "$@"; }
 
 packages_of() {
     local all=passwd,procps,util-linux,libpam-modules,login,bsdutils,dma,cron-daemon-common

@@ -1,38 +1,16 @@
 #!/usr/bin/env bash
 # Real mail through a real MTA, and PAM with the distribution's own modules: what alice's jobs say lands in her
 # mailbox, an expired account is refused. In an overlay over this system that nothing of is left; needs root.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$top"
 
 mta=${1:-dma}
 bin=${BIN:-$PWD/target/debug}
-
-if [ "${INSIDE:-}" != overlay ]; then
-    [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 0; }
-    top=$(mktemp -d)
-    trap 'rmdir "$top"' EXIT
-    # Whatever is started in there ends with it.
-    INSIDE=overlay TOP=$top BIN=$bin unshare --mount --propagation private --pid --fork --kill-child "$0" "$mta"
-    exit
-fi
-
-top=$TOP
-mount -t tmpfs none "$top"
-mkdir "$top"/{upper,work,root}
-mount -t overlay overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "$top/root"
-root=$top/root
-mount -t proc none "$root/proc"
-mount --bind /dev "$root/dev"
-mount -t tmpfs none "$root/run"
-mount -t tmpfs -o mode=1777 none "$root/tmp"
+in_overlay "$mta"
 install -m 755 "$bin"/{ratd,rat,rat-at} "$root/usr/local/bin/"
 
 cat >"$root/setup" <<EOF
 set -e
-export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-chmod 755 /usr/sbin/policy-rc.d
 echo localhost >/etc/mailname
 printf 'dma dma/mailname string localhost\ndma dma/relayhost string\n' | debconf-set-selections
 printf 'postfix postfix/main_mailer_type select Local only\npostfix postfix/destinations string localhost\n' |
@@ -45,7 +23,7 @@ useradd -m alice
 useradd -m bob
 chage -E 1 bob
 EOF
-chroot "$root" sh /setup >"$top/log" 2>&1 || { cat "$top/log" >&2; die "cannot install $mta"; }
+in_root sh /setup >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; die "cannot install $mta"; }
 
 cat >"$root/etc/pam.d/ratd" <<'EOF'
 auth    required   pam_permit.so
@@ -58,8 +36,7 @@ echo 'RAT_OF_PAM=yes' >>"$root/etc/environment"
 echo 'alice hard nofile 123' >"$root/etc/security/limits.d/rat.conf"
 # Without it only root may use at.
 : >"$root/etc/at.deny"
-rm -rf "$root"/etc/cron.d "$root"/etc/crontab "$root"/etc/anacrontab "$root"/var/spool/cron
-mkdir -p "$root/etc/cron.d" "$root/var/spool/cron/crontabs"
+mkdir -p "$root/var/spool/cron/crontabs"
 cat >"$root/etc/cron.d/mail" <<'EOF'
 @reboot alice echo "grüße $RAT_OF_PAM $(ulimit -n)"
 @reboot alice true
@@ -69,15 +46,15 @@ MAILTO=-oQ/tmp
 EOF
 chmod 644 "$root/etc/cron.d/mail"
 
-chroot "$root" /usr/local/bin/ratd --foreground >"$top/ratd" 2>&1 &
+"${into_root[@]}" ratd --foreground >"$scratch/ratd" 2>&1 &
 ratd=$!
 trap 'kill "$ratd" 2>/dev/null || :' EXIT
 
-show() { cat "$top/ratd" >&2; chroot "$root" rat history >&2 || :; }
+show() { cat "$scratch/ratd" >&2; in_root rat history >&2 || :; }
 box=$root/var/mail/alice
 has() { grep -aq -- "$1" "$box" 2>/dev/null; }
 within 30 has 'Subject: Cron <alice@' || { show; die "no mail of the entry"; }
-chroot "$root" su alice -s /bin/sh -c 'cd; echo "echo from at" | rat-at -m now' 2>/dev/null ||
+in_root su alice -s /bin/sh -c 'cd; echo "echo from at" | rat-at -m now' 2>/dev/null ||
     { show; die "rat-at"; }
 within 30 has 'Subject: Output from your job' || { show; die "no mail of the at-job"; }
 for line in '^To: alice' '^Subject: Cron <alice@[^>]*> =?UTF-8?B?' '^Content-Type: text/plain; charset=UTF-8' \
@@ -85,5 +62,5 @@ for line in '^To: alice' '^Subject: Cron <alice@[^>]*> =?UTF-8?B?' '^Content-Typ
     has "$line" || { cat "$box" >&2; die "not in the mailbox: $line"; }
 done
 [ "$(grep -ac '^Subject: ' "$box")" = 2 ] || { cat "$box" >&2; die "more mail than there should be"; }
-chroot "$root" rat history --json | grep -q 'refused by PAM' || { show; die "bob was not refused"; }
+in_root rat history --json | grep -q 'refused by PAM' || { show; die "bob was not refused"; }
 echo "mail.sh: $mta delivered $(grep -ac '^Subject: ' "$box") mails; an expired account was refused by PAM"

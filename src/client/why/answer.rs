@@ -76,12 +76,10 @@ const LATE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 pub fn answer<'e>(explained: &'e Explained, asked: &Asked<'_>) -> Answer<'e> {
     let Some(explanation) = &explained.explanation else { return not_loaded(explained, asked) };
     let telling = Telling { explained, explanation, asked };
-    if explanation.job.disabled {
-        return telling.disabled();
-    }
     match explanation.kind {
         ScheduleKind::Reboot => telling.reboot(),
         ScheduleKind::Period => period::answer(&telling),
+        ScheduleKind::Disabled => telling.disabled(),
         ScheduleKind::Calendar => match explanation.due.as_slice() {
             [] => telling.not_due(),
             [at] => telling.once(*at),
@@ -464,15 +462,17 @@ impl<'e> Telling<'e, '_> {
         Some(Line { mark: reason.mark, topic: "due", text: format!("{times}: {what}") })
     }
 
-    /// An entry that says of itself that it is not run.
+    /// A job that never runs, whatever its schedule says.
     fn disabled(&self) -> Answer<'e> {
-        let text = "its entry says `enabled=no`, and so it never runs".to_owned();
+        let headline = format!("{} is disabled, and never runs", self.name());
+        let text = "the option `enabled` is `no`, in its crontab or in rat.conf".to_owned();
+        let lines = vec![no("option", text), self.loaded_line()];
         Answer {
             verdict: "disabled",
             is_no: true,
             mark: Mark::No,
-            headline: format!("{} is disabled", self.name()),
-            lines: vec![self.loaded_line(), no("enabled", text)],
+            headline,
+            lines,
             instants: Vec::new(),
         }
     }

@@ -80,7 +80,7 @@ fn check(known: impl FnOnce(&mut Explanation), expected: &str) {
     let asked = Asked { word: "backup", spoken: None, zone: &zone, name: "UTC" };
     let answer = answer::answer(&explained, &asked);
     let of =
-        ["run", "single", "ratd", "machine", "clock", "file", "history", "waits", "due", "enabled"];
+        ["run", "single", "ratd", "machine", "clock", "file", "history", "waits", "due", "option"];
     let decided = answer.lines.iter().filter(|line| of.contains(&line.topic));
     let decided: Vec<_> =
         decided.map(|line| format!("{} {}", line.mark.sign(), line.text)).collect();
@@ -91,8 +91,8 @@ fn check(known: impl FnOnce(&mut Explanation), expected: &str) {
 #[test]
 fn an_entry_that_is_disabled_is_never_due() {
     check(
-        |known| known.job.disabled = true,
-        "disabled | ✖ its entry says `enabled=no`, and so it never runs",
+        |known| known.kind = ScheduleKind::Disabled,
+        "disabled | ✖ the option `enabled` is `no`, in its crontab or in rat.conf",
     );
 }
 
