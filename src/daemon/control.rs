@@ -102,7 +102,6 @@ pub fn name_needed(request: &Request, uid: Uid, state: &State, paths: &Paths) ->
         | Request::ExplainJob(_)
         | Request::ListJobs(_)
         | Request::RunJob(_)
-        | Request::ExplainJob(_)
         | Request::WaitRun(_)
         | Request::Reload(_) => NameNeeded::Here,
         Request::ListRuns(_)
