@@ -1,4 +1,5 @@
-//! What ratd says: classic cron lines to syslog, by our own writer; readable text on standard error by tracing.
+//! What ratd says: classic cron lines to syslog, by our own writer; on standard error, by tracing, text for people, or
+//! in a container an object of JSON a line.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,9 +7,13 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, SecondsFormat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_gettime};
+use tracing::field::{Field, Visit};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
@@ -222,6 +227,7 @@ impl Loudness {
 /// Turns tracing's events into lines on standard error; called once, by the program.
 pub fn to_stderr(level: LevelFilter) -> Loudness {
     let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(debug_fn(only_message))
         .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
@@ -237,11 +243,13 @@ pub fn to_stderr(level: LevelFilter) -> Loudness {
 pub fn to_syslog(path: &Path, level: LevelFilter) -> Loudness {
     let path = path.to_owned();
     let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(debug_fn(only_message))
         .with_writer(move || Lines(Syslog::new(&path, "ratd".into())))
         .with_ansi(false)
         .with_target(false)
         .without_time();
     let trouble = tracing_subscriber::fmt::layer()
+        .fmt_fields(debug_fn(only_message))
         .with_writer(|| OnStderr)
         .with_ansi(false)
         .with_target(false)
@@ -250,6 +258,83 @@ pub fn to_syslog(path: &Path, level: LevelFilter) -> Loudness {
     let (filter, loudness) = Loudness::of(level);
     let _ = tracing_subscriber::registry().with(filter).with(lines).with(trouble).try_init();
     loudness
+}
+
+/// People read the sentence; what stands beside it is for programs.
+fn only_message(
+    to: &mut Writer<'_>,
+    field: &Field,
+    value: &dyn std::fmt::Debug,
+) -> std::fmt::Result {
+    if field.name() == "message" { write!(to, "{value:?}") } else { Ok(()) }
+}
+
+/// Turns tracing's events into objects of JSON on standard error, one a line; called once, by the program.
+pub fn to_json(level: LevelFilter) -> Loudness {
+    let (filter, loudness) = Loudness::of(level);
+    let _ = tracing_subscriber::registry().with(filter).with(Objects).try_init();
+    loudness
+}
+
+/// Takes each event as an object.
+struct Objects;
+
+impl<S: tracing::Subscriber> Layer<S> for Objects {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let level = event.metadata().level().as_str().to_ascii_lowercase();
+        let fields: Vec<_> =
+            said.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        offer(io::stderr(), object(&level, &said.message, &fields).as_bytes());
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Said {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.push((field.name(), value.to_owned()));
+    }
+}
+
+/// A line of JSON: the time, how much it matters, these fields, what happened in words. Values that are numbers are
+/// written as numbers; whatever is in the others stays inside its quotes.
+pub fn object(level: &str, message: &str, fields: &[(&str, &str)]) -> String {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME).ok();
+    let time = time.and_then(|time| {
+        DateTime::from_timestamp(time.tv_sec(), u32::try_from(time.tv_nsec()).ok()?)
+    });
+    let time = time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let mut line = format!("{{\"ts\":\"{time}\",\"level\":\"{level}\"");
+    for (name, value) in fields {
+        let is_number = NUMBERS.contains(name) && value.parse::<i64>().is_ok();
+        let value = if is_number { (*value).to_owned() } else { quoted(value) };
+        line += &format!(",\"{name}\":{value}");
+    }
+    line + &format!(",\"message\":{}}}\n", quoted(message))
+}
+
+/// Fields whose values are numbers.
+const NUMBERS: [&str; 6] = ["exit", "signal", "line", "jobs", "times", "running"];
+
+/// A string of JSON, cut where it is long, so that a line goes through a pipe whole (pipe(7)).
+fn quoted(text: &str) -> String {
+    let end = (0..=LONGEST_DETAIL.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    serde_json::Value::from(&text[..end.unwrap_or(0)]).to_string()
 }
 
 /// Takes each event as one line.
@@ -269,6 +354,24 @@ impl Write for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_gets_out_of_its_string_and_no_line_out_of_its_line() {
+        let nasty = "a\"b\\c\n\u{1b}[31m\u{0}\u{2028}é";
+        let line = object("info", nasty, &[("event", "start"), ("job", nasty), ("exit", "3")]);
+        let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&parsed["message"], &parsed["job"]), (&nasty.into(), &nasty.into()));
+        assert_eq!((&parsed["exit"], &parsed["level"]), (&3.into(), &"info".into()));
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(parsed["ts"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+
+    #[test]
+    fn a_line_goes_through_a_pipe_whole() {
+        let long = "é".repeat(100_000);
+        let line = object("info", &long, &[("event", "start"), ("job", &long)]);
+        assert!(line.len() < PIPE_BUFFER && line.ends_with("\"}\n"), "{}", line.len());
+    }
 
     #[test]
     fn a_field_of_the_journal_cannot_end_itself() {

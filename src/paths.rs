@@ -5,6 +5,30 @@ use std::path::{Path, PathBuf};
 /// Where the system's sendmail is; the second is where it was.
 pub const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
+/// What the administrator has to say of all of rat.
+pub const RAT_CONF: &str = "/etc/rat/rat.conf";
+/// Where a ratd in a container may have its directory, the best place first: the root file system may be for reading
+/// only, and its user anybody. The last two belong to everybody, so that the name says whose it is.
+pub fn rooms(uid: u32) -> Vec<PathBuf> {
+    let directory = |name| absolute(name).into_iter();
+    let own = format!("rat-{uid}");
+    let shared = directory("TMPDIR").chain(["/tmp".into(), "/dev/shm".into()]);
+    let mut rooms: Vec<_> = directory("XDG_RUNTIME_DIR").map(|path| path.join("rat")).collect();
+    rooms.push(PathBuf::from("/run/rat"));
+    rooms.extend(shared.map(|path| path.join(&own)));
+    rooms
+}
+
+/// Where a ratd in a container keeps what lasts, if it can write there: `/var/lib/rat` is a volume, or is not.
+pub fn stores(uid: u32) -> Vec<PathBuf> {
+    let own = absolute("XDG_STATE_HOME").map(|path| path.join("rat"));
+    own.into_iter().chain([Path::new("/var/lib/rat").join(uid.to_string())]).collect()
+}
+
+fn absolute(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// The places of one ratd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -32,14 +56,19 @@ impl Paths {
     /// The places of a user's own ratd: `$XDG_RUNTIME_DIR/rat` and `$XDG_STATE_HOME/rat`, by default
     /// `~/.local/state/rat` for both. `None` without a home directory.
     pub fn user() -> Option<Paths> {
-        let directory =
-            |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = directory("XDG_STATE_HOME")
-            .or_else(|| directory("HOME").map(|home| home.join(".local/state")))?
+        let state = absolute("XDG_STATE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?
             .join("rat");
-        let run = directory("XDG_RUNTIME_DIR")
+        let run = absolute("XDG_RUNTIME_DIR")
             .map_or_else(|| state.clone(), |runtime| runtime.join("rat"));
         Some(Paths { root: PathBuf::from("/"), pid_file: run.join("ratd.pid"), run, state })
+    }
+
+    /// The places of a ratd in a container that has this directory for what it needs: what lasts is there too, unless
+    /// there is a better place for it.
+    pub fn contained(run: PathBuf, state: Option<PathBuf>) -> Paths {
+        let state = state.unwrap_or_else(|| run.clone());
+        Paths { root: PathBuf::from("/"), pid_file: run.join("ratd.pid"), run, state }
     }
 
     /// The control socket.

@@ -76,7 +76,7 @@ fn only_errors_fail() {
     check(&[], "0 9 * * * /bin/true\nA=b\n", &["warning W015"], 0);
     check(&[], "30 2 * * * /bin/true\n", &["note W033"], 0);
     check(&[], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &["error E010"], 1);
-    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["note N015", "error E010"], 1);
+    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["warning W016", "error E010"], 1);
     // No other cron knows options.
     check(&["--dialect", "cronie"], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &[], 0);
     check(&["--system"], "0 9 * * * root /bin/true\n", &[], 0);
@@ -87,7 +87,12 @@ fn only_errors_fail() {
     check(&[], "0 9 * * * no-such-command x\n", &["note W038"], 0);
     check(&[], "PATH=/bin\n0 9 * * * no-such-command\n", &[], 0);
     check(&[], "0 9 * * * A=1 cd /tmp && x\n", &[], 0);
-    check(&["--portable"], "RAT_NICE=1\n0 9 * * * /bin/true\n", &["note N015", "warning W023"], 0);
+    check(
+        &["--portable"],
+        "RAT_NICE=1\n0 9 * * * /bin/true\n",
+        &["warning W016", "warning W023"],
+        0,
+    );
 }
 
 #[test]
@@ -109,6 +114,59 @@ fn files_that_cannot_be_checked_are_said() {
     assert_eq!(object["files"][0]["entries"], 1);
     assert_eq!(object["files"][1]["file"], missing.as_str());
     assert!(object["files"][1]["why"].as_str().unwrap().contains("No such file"));
+}
+
+#[test]
+fn a_rat_conf_is_checked_with_places_and_suggestions() {
+    let directory = Directory::new("config");
+    let check = |text: &str, expected: Option<&str>, status| {
+        let file = directory.file("settings", text);
+        let output = rat(&["check", "--config", &file], "");
+        let said = out(&output);
+        assert_eq!(said.lines().next(), expected, "{said}");
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        said
+    };
+    check("", None, 0);
+    check("# nothing\n[at]\nparallel = 3\n", None, 0);
+    check(
+        "[defaults]\ntimeout = 1h\n",
+        Some("warning[W016]: ratd does not act on `timeout` yet"),
+        0,
+    );
+    let said =
+        check("[at]\nparalel = 3\n", Some("error[E028]: there is no `paralel` in this section"), 1);
+    assert!(said.contains("settings:2:1"), "{said}");
+    assert!(said.contains("^^^^^^^ did you mean `parallel`?"), "{said}");
+    let file = directory.file("rat.conf", "[defaults]\nretries = many\n");
+    let output = rat(&["check", "--json", &file], "");
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["diagnostics"][0]["code"], "E010");
+    assert_eq!(object["diagnostics"][0]["line"], 2);
+    assert_eq!(object["diagnostics"][0]["column"], 11);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_shipped_rat_conf_is_comments_that_would_do() {
+    let text = std::fs::read_to_string("dist/rat.conf").unwrap();
+    assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')));
+    let said = |text: &str| {
+        let directory = Directory::new("shipped");
+        let file = directory.file("rat.conf", text);
+        let output = rat(&["check", "--json", &file], "");
+        let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (object["errors"].clone(), output.status.code())
+    };
+    assert_eq!(said(&text), (0.into(), Some(0)));
+    // What is not a sentence but can be said begins right behind its mark.
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+        _ => String::new(),
+    };
+    let text: String = text.lines().map(in_force).collect();
+    assert!(text.contains("[limits]\n"), "{text}");
+    assert_eq!(said(&text), (0.into(), Some(0)));
 }
 
 #[test]

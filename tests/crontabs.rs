@@ -12,12 +12,14 @@ use rat::plan::text::Text;
 use rat::syntax::anacrontab;
 use rat::syntax::crontab::{self, Crontab, Entry, Form};
 use rat::syntax::diagnostic::Diagnostic;
-use rat::syntax::dialect::RAT;
+use rat::syntax::dialect::{Dialect, RAT};
+use rat::syntax::directive::Options;
 use rat::syntax::explain;
 use rat::syntax::expression;
 use rat::syntax::lines::lines;
 use rat::syntax::lints::{self, Crowd};
 use rat::syntax::on_calendar;
+use rat::syntax::rat_conf;
 use rat::syntax::seed::Seed;
 use rat::zone::Zone;
 
@@ -43,6 +45,7 @@ fn the_golden_crontabs_are_read_as_written_down() {
             "system" => crontab_shown(&text, Form::System),
             "single" => crontab_shown(&text, Form::Single),
             "anacrontab" => anacrontab_shown(&text),
+            "config" => config_shown(&text),
             form => panic!("no such form: {form}"),
         };
         let expected = input.with_extension("expected");
@@ -72,6 +75,32 @@ fn anacrontab_shown(text: &[u8]) -> String {
         (job.line, is + &environment_shown(&job.environment))
     });
     shown(text, jobs.collect(), &read.diagnostics)
+}
+
+/// A rat.conf: what each line is wrong about, and at the end what came of all of them.
+fn config_shown(text: &[u8]) -> String {
+    let rat_conf::Read { config, diagnostics } = rat_conf::parse(text);
+    let options = |options: &Options| {
+        let shown = options.all().map(|chosen| {
+            format!(" {}={:?} line {}", chosen.key.known().name, chosen.value, chosen.line)
+        });
+        shown.collect::<Vec<_>>().join(",")
+    };
+    let mut is = shown(text, Vec::new(), &diagnostics);
+    let named = |dialect: &Dialect| dialect.name;
+    let places = config.dialects.places.iter();
+    let places: Vec<_> = places.map(|(place, dialect)| (place, named(dialect))).collect();
+    writeln!(is, "dialects {:?} {places:?}", config.dialects.default.map(named)).unwrap();
+    writeln!(is, "at {:?}", config.at).unwrap();
+    writeln!(is, "sendmail {:?}, {:?}", config.sendmail, config.kept).unwrap();
+    writeln!(is, "defaults{}", options(&config.defaults)).unwrap();
+    for (user, chosen) in &config.users {
+        writeln!(is, "user {user}{}", options(chosen)).unwrap();
+    }
+    for limit in &config.limits {
+        writeln!(is, "limit {} {:?}", limit.key.known().name, limit.bound).unwrap();
+    }
+    is
 }
 
 /// Every line of the text that gave something, and what it gave.

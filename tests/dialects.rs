@@ -12,7 +12,7 @@ use rat::plan::schedule::{Calendar, Schedule};
 use rat::plan::text::Text;
 use rat::syntax::crontab::{self, Crontab, Entry, Form};
 use rat::syntax::diagnostic::{Diagnostic, Severity};
-use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, OTHERS, RAT};
+use rat::syntax::dialect::{BUSYBOX, CONTAINER, CRONIE, DEBIAN, Dialect, OTHERS, RAT};
 use rat::syntax::seed::Seed;
 use rat::syntax::{explain, expression, portability};
 use rat::zone::Zone;
@@ -337,4 +337,55 @@ fn ordinary_crontabs_are_quiet() {
         "@daily /usr/bin/x\n@reboot y\n5 4 * * sun z\n0 0 1,15 jan-mar * echo \"a\" \\%d\n",
         Form::User,
     );
+}
+
+/// What a container's crontab means: its entries with the instants that come after one, their commands, and what the
+/// whole file assigns. UPDATE=1 rewrites the table; `tests/golden/container.txt` says where its lines come from.
+#[test]
+fn a_container_reads_what_supercronics_users_have() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/container.txt");
+    let table = std::fs::read_to_string(&path).unwrap();
+    let mut is = String::new();
+    for line in table.lines().filter(|line| !line.starts_with("=> ")) {
+        writeln!(is, "{line}").unwrap();
+        if line.is_empty() || line.starts_with("##") {
+            continue;
+        }
+        let crontab = crontab::parse(&unescaped(line), Form::Single, &seed("anna"), &CONTAINER);
+        for entry in &crontab.entries {
+            writeln!(is, "=> {}", contained(entry)).unwrap();
+        }
+        for said in crontab.diagnostics.iter().filter(|said| said.severity == Severity::Error) {
+            writeln!(is, "=> refused: {}", said.message).unwrap();
+        }
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &is).unwrap();
+        return;
+    }
+    for (was, is) in table.lines().zip(is.lines()) {
+        assert_eq!(was, is);
+    }
+    assert_eq!(table.lines().count(), is.lines().count());
+}
+
+fn contained(entry: &Entry) -> String {
+    let zone = entry.zone.as_deref().map_or_else(Zone::utc, |name| Zone::named(name).unwrap());
+    let mut after = DateTime::parse_from_rfc3339("2026-01-30T23:58:30Z").unwrap().to_utc();
+    let next = |after| match &entry.schedule {
+        Schedule::Calendar(calendar) => calendar.next_after(after, &zone),
+        Schedule::Seconds(seconds) => seconds.next_after(after, &zone),
+        Schedule::Reboot | Schedule::Every(_) => None,
+    };
+    let mut is = String::new();
+    for _ in 0..4 {
+        let Some(due) = next(after) else { break };
+        write!(is, "{} ", due.at.format("%Y-%m-%dT%H:%M:%S")).unwrap();
+        after = due.at;
+    }
+    write!(is, "{:?}", entry.command.shown()).unwrap();
+    for (name, value) in entry.environment.iter() {
+        write!(is, " {}={:?}", name.shown(), value.shown()).unwrap();
+    }
+    is
 }

@@ -146,8 +146,18 @@ fn every_method_and_error_is_in_its_page() {
 fn every_code_is_in_its_page() {
     let page = page("rat-crontab.5");
     let mut told = BTreeSet::new();
-    let syntax =
-        ["anacrontab", "crontab", "directive", "expression", "field", "lints", "portability"];
+    let syntax = [
+        "anacrontab",
+        "config",
+        "crontab",
+        "directive",
+        "expression",
+        "field",
+        "lints",
+        "options",
+        "portability",
+        "rat_conf",
+    ];
     let syntax = syntax.map(|file| format!("src/syntax/{file}.rs"));
     for file in syntax.iter().map(String::as_str).chain([
         "src/client/check.rs",
@@ -184,6 +194,10 @@ fn every_option_of_entries_is_in_its_page() {
         .collect();
     let known: Vec<&str> = OPTIONS.iter().map(|known| known.name).collect();
     assert_eq!(named, known);
+    let (_, acts_on) = part.split_once("\nacts on\n.Cm ").unwrap();
+    let acts_on = acts_on.lines().next().unwrap().trim_end_matches(" ;").split(" , ");
+    let honoured = OPTIONS.iter().filter(|known| known.is_honoured).map(|known| known.name);
+    assert_eq!(acts_on.collect::<Vec<_>>(), honoured.collect::<Vec<_>>());
 }
 
 #[test]

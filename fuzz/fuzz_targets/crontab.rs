@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 
 use rat::syntax::crontab::{Crontab, Form, parse};
-use rat::syntax::dialect::{BUSYBOX, CRONIE, DEBIAN, Dialect, OTHERS, RAT};
+use rat::syntax::dialect::{BUSYBOX, CONTAINER, CRONIE, DEBIAN, Dialect, OTHERS, RAT};
 use rat::syntax::expression::schedule;
 use rat::syntax::lines::lines;
 use rat::syntax::lints::{Crowd, line_of, lints};
@@ -16,7 +16,7 @@ fuzz_target!(|text: &[u8]| {
     let seed = Seed { host: "machine".to_owned(), owner: "anna".to_owned() };
     let lines: Vec<&[u8]> = lines(text).collect();
     for form in [Form::User, Form::System, Form::Single] {
-        for dialect in [&RAT, &DEBIAN, &CRONIE, &BUSYBOX] {
+        for dialect in [&RAT, &DEBIAN, &CRONIE, &BUSYBOX, &CONTAINER] {
             let crontab = parse(text, form, &seed, dialect);
             for said in crontab.diagnostics.iter().take(20) {
                 let line = line_of(&lines, said.line);

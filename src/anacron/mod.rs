@@ -302,6 +302,7 @@ impl Anacron {
             stamp: Some(Asked { file, once }),
             keep_output: KEEP_OUTPUT,
             echo: false,
+            as_ratd: false,
             mailer: Mailer { program: None, patience: MAIL_PATIENCE },
             over: None,
             manner: manner::OWN,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use crate::paths::Paths;
+use crate::paths::{Paths, rooms};
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
 use crate::protocol::request::{self, Method};
@@ -89,7 +89,18 @@ impl Connection {
                 Err(why) => tried.push((socket, why)),
             }
         }
-        Err(NoDaemon { tried })
+        match root {
+            None => Connection::in_container().ok_or(NoDaemon { tried }),
+            Some(_) => Err(NoDaemon { tried }),
+        }
+    }
+
+    /// Connects to the ratd of this container, which this user runs and which had to find itself a place.
+    fn in_container() -> Option<Connection> {
+        let rooms = rooms(geteuid().as_raw()).into_iter();
+        let sockets = rooms.map(|room| Paths::contained(room, None).socket());
+        let stream = sockets.filter_map(|socket| connect_to_own(&socket).ok()).next()?;
+        Some(Connection { stream, frames: Frames::default() })
     }
 
     /// Calls a method and waits for its reply.

@@ -9,13 +9,14 @@ use crate::client::clock::now;
 use crate::client::host::{self, Host};
 use crate::client::output::{complain, print};
 use crate::client::reading;
+use crate::paths::RAT_CONF;
 use crate::syntax::crontab::{Crontab, Form};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{DEBIAN, Dialect, OTHERS};
 use crate::syntax::lines::lines;
 use crate::syntax::lints::{self, Crowd};
 use crate::syntax::options::Key;
-use crate::syntax::{anacrontab, crontab, portability};
+use crate::syntax::{anacrontab, crontab, portability, rat_conf};
 use crate::zone::Zone;
 
 /// What `rat check` is asked.
@@ -30,9 +31,18 @@ pub struct Args {
     /// The files are ones that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
-    /// Read the files as another cron does: debian, cronie or busybox
+    /// Read the files as another cron does: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
+    /// Check a rat.conf, in place of crontabs [default: /etc/rat/rat.conf]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = RAT_CONF,
+        conflicts_with_all = ["files", "system", "single", "dialect", "portable"]
+    )]
+    pub config: Option<PathBuf>,
     /// Show also what busybox's cron reads differently
     #[arg(long, conflicts_with = "dialect")]
     pub portable: bool,
@@ -65,7 +75,11 @@ struct Checked {
 
 /// Runs `rat check`: exit status 1 if any line is not used or a file cannot be read.
 pub fn main(args: Args) -> ExitCode {
-    let files = if args.files.is_empty() { system_files() } else { args.files.clone() };
+    let files = match (&args.config, args.files.is_empty()) {
+        (Some(file), _) => vec![file.clone()],
+        (None, true) => system_files(),
+        (None, false) => args.files.clone(),
+    };
     let (mut checked, mut unread, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     let mut host = Host::default();
     for file in &files {
@@ -115,7 +129,7 @@ fn system_files() -> Vec<PathBuf> {
     drop_ins.sort();
     let mut files = vec![PathBuf::from("/etc/crontab")];
     files.append(&mut drop_ins);
-    files.push(PathBuf::from("/etc/anacrontab"));
+    files.extend(["/etc/anacrontab", RAT_CONF].map(PathBuf::from));
     files.retain(|path| path.is_file());
     files
 }
@@ -126,6 +140,10 @@ fn check(file: &Path, args: &Args, host: &mut Host) -> Result<Checked, String> {
     let name = shown(file);
     let mut said = Vec::new();
     said.extend(host::untrusted(file));
+    if args.config.is_some() || file.file_name().is_some_and(|name| name == "rat.conf") {
+        said.extend(rat_conf::parse(&text).diagnostics);
+        return Ok(Checked { name, text, crontab: Crontab::default(), said });
+    }
     if file.file_name().is_some_and(|name| name == "anacrontab") {
         said.extend(anacrontab::parse(&text).diagnostics);
         return Ok(Checked { name, text, crontab: Crontab::default(), said });
@@ -146,6 +164,7 @@ fn check(file: &Path, args: &Args, host: &mut Host) -> Result<Checked, String> {
     said.extend(unknown_zones(&crontab));
     if args.dialect.is_none() {
         said.extend(clock_changes(&crontab, &zones, &lines, form));
+        said.extend(host.beyond_limits(&crontab, file));
     }
     Ok(Checked { name, text, crontab, said })
 }

@@ -27,7 +27,7 @@ pub struct Args {
     /// The zone to read it in [default: the machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Read it as another cron does: debian, cronie or busybox
+    /// Read it as another cron does: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
     /// One JSON object
@@ -108,7 +108,10 @@ impl<'t> Explained<'t> {
                 (explain::calendar(&calendar), same, Some(calendar))
             }
             Schedule::Seconds(_) => {
-                let (words, same) = seven(text, seed).unwrap_or_default();
+                let untold = || ("At these times.".to_owned(), Vec::new());
+                let is_quartz = dialect.fields == Fields::Quartz;
+                let (words, same) =
+                    if is_quartz { untold() } else { seven(text, seed).unwrap_or_else(untold) };
                 (words, same, None)
             }
             Schedule::Reboot => {
@@ -221,7 +224,7 @@ fn seven(text: &str, seed: &Seed) -> Option<(String, Vec<String>)> {
         field::parse(second.text, &SECOND, second.place, Fields::Rat, &mut dice, said).ok()?.bits;
     let five = [minute?, hour?, day?, month?, weekday?];
     let calendar = expression::five(five, reading::dialect(None), &mut dice, said)?;
-    let years = field::years(year.text, year.place, &mut dice, said).ok()?;
+    let years = field::years(year.text, year.place, Fields::Rat, &mut dice, said).ok()?;
     let same =
         on_calendar::lines(&calendar, seconds, &on_calendar::years(&years, YEAR.first, YEAR.last));
     let all_years = years.len() as u32 == YEAR.last - YEAR.first + 1;

@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
-use crate::paths::{Paths, SENDMAIL};
+use crate::paths::{Paths, RAT_CONF, SENDMAIL};
 use crate::spool;
 use crate::spool::file::{self, Refusal, Trust};
+use crate::spool::jobs;
+use crate::syntax::config::Config;
 use crate::syntax::crontab::{Crontab, Entry};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, FileNames, Loss};
 use crate::syntax::field::nearest;
 use crate::syntax::lints::line_of;
+use crate::syntax::rat_conf;
+use crate::sys::host;
 
 /// Where a job's commands are looked for, if no `PATH` is assigned.
 const PATH: &[&str] = &["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
@@ -35,6 +39,7 @@ pub struct Host {
     users: HashMap<String, bool>,
     commands: HashMap<String, Option<Missing>>,
     has_mailer: Option<bool>,
+    config: Option<Config>,
     /// The names that a wrong one may be meant for.
     passwd: Option<Vec<String>>,
 }
@@ -62,6 +67,26 @@ impl Host {
             }
         }
         said
+    }
+
+    /// What the entries of a crontab ask for and rat.conf does not allow.
+    pub fn beyond_limits(&mut self, crontab: &Crontab, file: &Path) -> Vec<Diagnostic> {
+        let path = std::path::absolute(file).unwrap_or_default();
+        let system = Paths::system(Path::new("/"));
+        let owner = spool::user_of(&path, &system).map_or_else(host::user_name, str::to_owned);
+        let (config, mut said) = (self.config(), Vec::new());
+        for entry in &crontab.entries {
+            config.options(entry.user.as_ref().unwrap_or(&owner), &entry.options, &mut said);
+        }
+        jobs::each_once(said)
+    }
+
+    /// This machine's rat.conf, if that can be read here.
+    fn config(&mut self) -> &Config {
+        self.config.get_or_insert_with(|| {
+            let text = std::fs::read(RAT_CONF).unwrap_or_default();
+            rat_conf::parse(&text).config
+        })
     }
 
     /// A user that there is not. One that cannot be looked up may well be there.
@@ -121,8 +146,7 @@ impl Host {
 
     fn no_mailer(&mut self, entry: &Entry, lines: &[&[u8]]) -> Option<Diagnostic> {
         let (_, to) = entry.environment.iter().find(|(name, _)| name.0 == b"MAILTO")?;
-        let is_there = || SENDMAIL.iter().any(|path| is_program(Path::new(path)));
-        if to.0.is_empty() || *self.has_mailer.get_or_insert_with(is_there) {
+        if to.0.is_empty() || self.has_mailer() {
             return None;
         }
         let above = lines.get(..entry.line as usize).unwrap_or(lines);
@@ -133,6 +157,15 @@ impl Host {
                 .label("what jobs print is kept in the history only")
                 .help(format!("install a program that makes {}", SENDMAIL[0])),
         )
+    }
+
+    fn has_mailer(&mut self) -> bool {
+        let is_there = |path: &str| is_program(Path::new(path));
+        let found = match &self.config().sendmail {
+            Some(program) => is_there(program),
+            None => SENDMAIL.iter().any(|path| is_there(path)),
+        };
+        *self.has_mailer.get_or_insert(found)
     }
 }
 
@@ -208,6 +241,7 @@ pub fn untrusted(file: &Path) -> Option<Diagnostic> {
     let path = std::path::absolute(file).ok()?;
     let system = [Path::new("/etc/crontab"), Path::new("/etc/anacrontab")]
         .contains(&path.as_path())
+        || path == Path::new(RAT_CONF)
         || path.parent() == Some(Path::new("/etc/cron.d"));
     let trust = if system {
         Trust::system(Path::new("/"))

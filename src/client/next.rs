@@ -48,7 +48,7 @@ pub struct Args {
     /// The file is one that `ratd FILE` runs: five or seven fields
     #[arg(long)]
     pub single: bool,
-    /// Read file or schedule as another cron does: debian, cronie or busybox
+    /// Read file or schedule as another cron does: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     pub dialect: Option<&'static Dialect>,
     /// Say below a preview what changes of the clock do to its entries

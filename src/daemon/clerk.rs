@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use nix::sys::inotify::{AddWatchFlags, Inotify};
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control;
@@ -25,7 +25,7 @@ use crate::log::Syslog;
 use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::request::{self, Request};
@@ -86,6 +86,12 @@ pub struct Clerk {
     unsettled_is_told: bool,
     /// Lost runs of at-jobs whose owners are being told.
     being_told: BTreeSet<RunId>,
+    /// Entries that make up for what they missed, in the files that were read.
+    making_up: BTreeMap<Source, Vec<JobId>>,
+    /// Who asked for what is written down of entries before it was known what an earlier ratd had started.
+    recalls: Vec<Command>,
+    /// What entries owe, and could not be written down: the last word on each.
+    unwritten: BTreeMap<JobId, Command>,
     crash: Crash,
     answers: Answers,
 }
@@ -95,16 +101,13 @@ impl Clerk {
     pub fn new(
         mode: Mode,
         store: Result<Store, String>,
+        spool: Spool,
         changes: Arc<Inotify>,
         first: RunId,
         started: Timestamp,
         crash: Crash,
         answers: Answers,
     ) -> Clerk {
-        let spool = match &mode.file {
-            Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
-            None => Spool::of_system(&mode.paths, mode.dialect),
-        };
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {
@@ -124,6 +127,9 @@ impl Clerk {
             unsettled: None,
             unsettled_is_told: false,
             being_told: BTreeSet::new(),
+            making_up: BTreeMap::new(),
+            recalls: Vec::new(),
+            unwritten: BTreeMap::new(),
             crash,
             answers,
         }
@@ -164,12 +170,14 @@ impl Clerk {
 
     /// What runs is adopted and what ended is told before the first table is: a job that runs is known to run.
     fn begin(&mut self) {
+        self.bound_history();
         self.tell_health();
         self.note_start();
         for run in report::inventory(&self.mode.paths.runs()).unwrap_or_default() {
             self.take_up(run);
         }
         self.look();
+        self.begin_anew();
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
@@ -187,6 +195,24 @@ impl Clerk {
                 change.note_absence(absence)?;
             }
             change.set_seen(self.started)?;
+            change.commit()
+        });
+        self.note(&written);
+    }
+
+    /// Nothing that an earlier ratd wrote down of entries is the last word: there was none since. Those that are in no
+    /// file any more are forgotten, but not where there is one file: another ratd may have another.
+    fn begin_anew(&mut self) {
+        let Ok(store) = &mut self.store else { return };
+        let mut gone = store.entries().unwrap_or_default();
+        if gone.is_empty() {
+            return;
+        }
+        let there: BTreeSet<_> = self.making_up.values().flatten().collect();
+        gone.retain(|job| self.mode.file.is_none() && !there.contains(job));
+        let written = store.begin().and_then(|change| {
+            change.begin_anew()?;
+            change.forget_entries(&gone)?;
             change.commit()
         });
         self.note(&written);
@@ -273,6 +299,7 @@ impl Clerk {
                 self.write(over);
             }
             Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
+            Command::End { runs } => self.end(&runs),
             Command::Tell { client, run, outcome } => {
                 let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
                 self.answers.give(Answer::Reply { client, reply });
@@ -285,7 +312,21 @@ impl Clerk {
             | Command::Collect { .. }
             | Command::Lost { .. }
             | Command::Absent { .. }
-            | Command::Stamp { .. } => {}
+            | Command::Stamp { .. }
+            | Command::Recall { .. }
+            | Command::Owe { .. }
+            | Command::Handled { .. }
+            | Command::Forget { .. }
+            | Command::MakeUp { .. } => {}
+        }
+    }
+
+    /// One that cannot be asked has ended, or has not begun yet and will not be waited for.
+    fn end(&self, runs: &[RunId]) {
+        for run in runs {
+            if let Err(error) = report::ask_to_end(&self.run_file(*run)) {
+                self.answers.give(Answer::Said { text: format!("cannot end run {run}: {error}") });
+            }
         }
     }
 
@@ -295,6 +336,13 @@ impl Clerk {
             Ok(user) => {
                 let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
                 Ok(Caller { uid, name, user })
+            }
+            // A container needs no users but its own, nor a file of names.
+            Err(_)
+                if let (Some(_), Some((_, name))) = (self.mode.container, &self.mode.file)
+                    && uid == geteuid() =>
+            {
+                Ok(Caller { uid, name: name.clone(), user: None })
             }
             Err(error) => Err(format!("cannot look up the name of uid {uid}: {error}")),
         };
@@ -326,13 +374,20 @@ impl Clerk {
             let answer = match change {
                 spool::Change::Loaded { source, jobs, problems, left } => {
                     self.periods.insert(source.clone(), Vec::new());
-                    let jobs = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
+                    self.note_making_up(&source, &jobs);
                     Answer::Loaded { source, jobs, problems, left }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
+                spool::Change::Configured { source, problems, counts } => {
+                    self.configure();
+                    let config = counts.then(|| Box::new(self.mode.config.clone()));
+                    Answer::Configured { source, problems, config }
+                }
                 spool::Change::Skipped { source, problem } => Answer::Skipped { source, problem },
                 spool::Change::Gone { source, problems } => {
                     self.periods.remove(&source);
+                    self.making_up.remove(&source);
                     Answer::Gone { source, problems }
                 }
             };
@@ -340,6 +395,27 @@ impl Clerk {
         }
         self.watch();
         self.look_at_stamps();
+    }
+
+    /// rat.conf may say something else now.
+    fn configure(&mut self) {
+        self.mode.configure(self.spool.config());
+        self.bound_history();
+    }
+
+    fn bound_history(&mut self) {
+        if let Ok(store) = &mut self.store {
+            store.retention = self.mode.retention();
+        }
+    }
+
+    fn note_making_up(&mut self, source: &Source, jobs: &[Arc<Job>]) {
+        let making_up = jobs.iter().filter(|job| job.terms.make_up());
+        let ids: Vec<_> = making_up.map(|job| job.id.clone()).collect();
+        self.making_up.remove(source);
+        if !ids.is_empty() {
+            self.making_up.insert(source.clone(), ids);
+        }
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
@@ -368,8 +444,7 @@ impl Clerk {
                 | AddWatchFlags::IN_MOVE
                 | AddWatchFlags::IN_CREATE
                 | AddWatchFlags::IN_DELETE
-                | AddWatchFlags::IN_ATTRIB
-                | AddWatchFlags::IN_ONLYDIR;
+                | AddWatchFlags::IN_ATTRIB;
             // Asked again for one that is watched already, the kernel changes nothing; a directory that was
             // replaced gets its watch back.
             if let Err(error) = self.changes.add_watch(path, events)
@@ -429,7 +504,11 @@ impl Clerk {
         let mut writes: Vec<_> =
             lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
         writes.extend(self.over(now));
+        writes.extend(self.going_on(now));
         self.write(writes);
+        // Now it is known what was started, and so what was not.
+        let recalls = std::mem::take(&mut self.recalls);
+        self.write(recalls);
         // Those too of which an earlier ratd could not tell any more.
         self.tell_of_lost();
         self.tell_queue();
@@ -459,6 +538,16 @@ impl Clerk {
         present.into_iter().filter(is_over).map(|run| Command::Collect { run, now }).collect()
     }
 
+    /// The runs of an earlier ratd that go on. It may not have written down that they began.
+    fn going_on(&self, now: Timestamp) -> Vec<Command> {
+        let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
+        let alive = |run: RunId| match report::read(&self.run_file(run)) {
+            Ok(Found::Alive(Some(run))) => Some(Command::Begun { run: run.clone(), at: now }),
+            Ok(_) | Err(_) => None,
+        };
+        present.into_iter().filter(|run| *run < self.first).filter_map(alive).collect()
+    }
+
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
     /// takes no other with it.
     fn write(&mut self, mut writes: Vec<Command>) {
@@ -469,7 +558,13 @@ impl Clerk {
             self.reopen(now);
             let retried = if self.store.is_ok() { RETRIED } else { 0 };
             let again = self.unstored.iter().take(retried);
-            writes.extend(again.map(|run| Command::Collect { run: *run, now }));
+            let again: Vec<_> = again.map(|run| Command::Collect { run: *run, now }).collect();
+            if self.store.is_ok() {
+                // Before all else: a later word on an entry, or a run of it, may be among the writes.
+                let unwritten = std::mem::take(&mut self.unwritten).into_values();
+                writes = unwritten.chain(writes).collect();
+            }
+            writes.extend(again);
         }
         // That a session is gone is heard of twice: of its report, and of its file that was closed.
         let mut collected = BTreeSet::new();
@@ -504,6 +599,8 @@ impl Clerk {
         }
         self.opened = Some(now);
         self.store = Store::open(&self.mode.paths.database()).map_err(|error| error.to_string());
+        self.bound_history();
+        self.begin_anew();
         self.tell_health();
         self.tell_queue();
     }
@@ -524,6 +621,15 @@ impl Clerk {
             }
             Command::Lost { run, now, why } => {
                 Report::without_session(run, now, Outcome::Lost(why))
+            }
+            recall @ Command::Recall { .. } if !self.settled => {
+                self.recalls.push(recall);
+                return None;
+            }
+            // A run whose report waits to be stored is not known to have been.
+            recall @ Command::Recall { .. } if !self.unstored.is_empty() => {
+                self.refuse(&recall, "");
+                return None;
             }
             other => return Some(Write::Other(Box::new(other))),
         };
@@ -627,6 +733,14 @@ impl Clerk {
                     self.crash.at(Place::AfterClaimCommit);
                     self.answers.give(Answer::Ordered { client, run, recipe });
                 }
+                Written::MadeUp(made_up) => {
+                    let (run, recipe) = *made_up;
+                    self.crash.at(Place::AfterClaimCommit);
+                    self.answers.give(Answer::MadeUp { run, recipe });
+                }
+                Written::Recalled(entries) => {
+                    self.answers.give(Answer::Recalled { entries: Some(entries) });
+                }
                 Written::Claimed { runs, refused } => {
                     claimed = Some(runs);
                     untold = refused;
@@ -677,7 +791,13 @@ impl Clerk {
                     self.unstored.insert(*run);
                 }
                 Write::Handled(_) => {}
-                Write::Other(command) => self.refuse(command, &why),
+                Write::Other(command) => {
+                    if let Command::Owe { job, owed, handled } = &**command {
+                        let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
+                        self.unwritten.insert(job.clone(), Command::Owe { job, owed, handled });
+                    }
+                    self.refuse(command, &why);
+                }
             }
         }
     }
@@ -695,6 +815,11 @@ impl Clerk {
                 let again = Some(*now + TRY_AGAIN);
                 let waiting = Waiting { timed: again, batch: again };
                 self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
+            }
+            Command::Recall { .. } => self.answers.give(Answer::Recalled { entries: None }),
+            Command::MakeUp { run, .. } => {
+                let (run, why) = (run.clone(), why.to_owned());
+                self.answers.give(Answer::NotMadeUp { run, why });
             }
             _ => {}
         }

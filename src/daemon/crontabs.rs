@@ -20,7 +20,6 @@ use crate::protocol::request::{PutCrontab, Request};
 use crate::spool::install::{self, Undone};
 use crate::spool::jobs::{self, Machine, Rules, Zones, of_crontab};
 use crate::spool::versions::{self, Changed};
-use crate::syntax::config::Config;
 use crate::syntax::diagnostic::Severity;
 
 /// Carries out a request about a crontab.
@@ -111,7 +110,8 @@ impl Desk<'_> {
         install::check_length(user, text).map_err(failed)?;
         let (source, owner) = (Source(PathBuf::from("crontab")), jobs::Owner::All(&user.name));
         let (machine, mut zones) = (Machine::of(self.paths()), Zones::new(&self.paths().root));
-        let (dialect, config) = (self.mode.dialect, &Config::default());
+        let place = install::place(self.paths(), user).map_err(failed)?;
+        let (dialect, config) = (self.mode.dialect_of(&place), &self.mode.config);
         let rules = Rules { dialect, machine: &machine, config };
         let (_, said) = of_crontab(text, &source, owner, &rules, &mut zones);
         match said.iter().find(|said| said.severity == Severity::Error) {

@@ -14,10 +14,12 @@ use crate::daemon::explain::Explained;
 use crate::plan::absence::Absence;
 use crate::plan::at_queue::{QueueKind, Waiting};
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Job, Recipe, Source};
+use crate::plan::job::{Job, JobId, Recipe, Source};
+use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
 use crate::protocol::request::{Call, Request};
+use crate::syntax::config::Config;
 
 /// What the disk thread is told.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub enum Command {
     Refused { run: Run, at: Timestamp, why: String },
     /// The session of this run is gone: take its report.
     Collect { run: RunId, now: Timestamp },
+    /// Ask the sessions of these runs to end their jobs.
+    End { runs: Vec<RunId> },
     /// Nobody can know any more what became of this run.
     Lost { run: Run, now: Timestamp, why: String },
     /// Look for reports of which nothing was heard.
@@ -58,6 +62,16 @@ pub enum Command {
     Absent { absence: Absence },
     /// A period job was done for the period of this date.
     Stamp { ident: String, date: chrono::NaiveDate },
+    /// What is written down of these entries? Up to the instants beside them all is decided of those that are new.
+    Recall { entries: Vec<(JobId, Timestamp)>, now: Timestamp },
+    /// These instants of an entry are owed, and everything up to `handled` is decided.
+    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
+    /// This instant of an entry is decided without a run.
+    Handled { job: JobId, due: Timestamp },
+    /// These entries are no more.
+    Forget { jobs: Vec<JobId> },
+    /// Write down this run, which makes up for a missed instant.
+    MakeUp { run: Run, recipe: Recipe, at: Timestamp },
 }
 
 /// What the disk thread tells.
@@ -75,6 +89,8 @@ pub enum Answer {
     Loaded { source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>, left: Vec<String> },
     /// A crontab could not be read; its jobs stay.
     Kept { source: Source, problems: Vec<String> },
+    /// rat.conf was read. `None`: what it last said counts.
+    Configured { source: Source, problems: Vec<String>, config: Option<Box<Config>> },
     /// A file in a directory of crontabs is none by its name.
     Skipped { source: Source, problem: String },
     /// A crontab is gone.
@@ -97,6 +113,12 @@ pub enum Answer {
     Ended { run: Run, outcome: Outcome },
     /// The stamp of a period job says this now.
     Stamped { name: String, done: Option<chrono::NaiveDate> },
+    /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.
+    Recalled { entries: Option<Vec<(JobId, Remembered)>> },
+    /// A run that makes up for a missed instant is written down.
+    MadeUp { run: Run, recipe: Recipe },
+    /// It cannot be written down, and why.
+    NotMadeUp { run: Run, why: String },
     /// The store works, or why it does not.
     Health { trouble: Option<String> },
     /// Something that the operator should read.

@@ -14,9 +14,11 @@ pub mod explain;
 pub mod instance;
 pub mod options;
 pub mod ratd;
+pub mod room;
 pub mod runner;
 pub mod say;
 pub mod state;
+pub mod stopping;
 pub mod surroundings;
 pub mod systemd;
 pub mod wait;
@@ -50,11 +52,14 @@ use crate::daemon::state::State;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::{Notify, listener_at};
 use crate::daemon::wait::{Wait, now};
-use crate::log::{Loudness, Syslog, to_stderr, to_syslog};
+use crate::log::{Loudness, Syslog, to_json, to_stderr, to_syslog};
 use crate::plan::civil::Timestamp;
 use crate::plan::run::RunId;
 use crate::plan::scheduler::{Memory, Scheduler};
+use crate::session::environment::SHELL;
 use crate::session::{report, server};
+use crate::spool::Spool;
+use crate::spool::settings::Settings;
 use crate::store::Store;
 use crate::sys::socket;
 use crate::zone::Zone;
@@ -80,15 +85,22 @@ pub fn main() -> ExitCode {
         Ok(Side::Started(status)) => return status,
         Err(error) => return fail(format!("cannot become a daemon: {error}")),
     };
-    match live(mode, Parts { starter, loudness }) {
+    let is_contained = mode.container.is_some();
+    match live(mode, Parts { starter, loudness, settings: Settings::none() }) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(why) if is_contained => {
+            tracing::error!(event = "failed", "{why}");
+            ExitCode::FAILURE
+        }
         Err(why) => fail(why),
     }
 }
 
 /// In the foreground people read the log; with one file standard output is for them, and the log keeps to trouble.
+/// A container's is read by programs.
 fn log_to(mode: &Mode) -> Loudness {
     match (&mode.file, mode.foreground) {
+        (Some(_), _) if mode.container.is_some() => to_json(LevelFilter::INFO),
         (Some(_), _) => to_stderr(LevelFilter::WARN),
         (None, true) => to_stderr(LevelFilter::INFO),
         (None, false) => to_syslog(&mode.paths.under_root("dev/log"), LevelFilter::INFO),
@@ -105,7 +117,7 @@ fn fail(why: impl std::fmt::Display) -> ExitCode {
 }
 
 /// Everything in its order: the fork server before any lock or file is opened, the lock before anything is changed.
-fn live(mode: Mode, parts: Parts) -> Result<(), String> {
+fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
     // Before anything is opened here: no descriptor but the one that was handed over can have its number.
     let handed = listener_at(&mode.paths.socket());
     let is_handed = handed.is_some();
@@ -113,9 +125,21 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     // Jobs at the wrong hours are worse than none.
     Zone::local(&mode.paths.root).map_err(|unknown| unknown.to_string())?;
     let crash = Crash::from_environment();
+    let settings = settings_of(&mut mode);
     for directory in mode.paths.pid_file.parent().into_iter().chain([mode.paths.run.as_path()]) {
         make_directory(directory, bits_for_everybody(&mode))
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    }
+    if mode.container.is_some() {
+        // What jobs leave behind is this process's to bury, also where it is not process 1.
+        nix::sys::prctl::set_child_subreaper(true)
+            .map_err(|error| format!("cannot take in orphans: {error}"))?;
+        if !Path::new(SHELL).exists() {
+            tracing::warn!(
+                event = "problem",
+                "there is no {SHELL} here: no job runs without SHELL="
+            );
+        }
     }
     let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
         .map_err(|error| format!("cannot start the fork server: {error}"))?;
@@ -126,6 +150,7 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     set_up_directories(&mode)?;
     let socket = mode.paths.socket();
     let connections = listen(&mode, handed).map_err(|error| format!("cannot start: {error}"))?;
+    let parts = Parts { settings, ..parts };
     let ratd = assemble(mode.clone(), parts, runner, connections, signals, crash)
         .map_err(|error| format!("cannot start: {error}"))?;
     let ended = ratd.run();
@@ -134,6 +159,16 @@ fn live(mode: Mode, parts: Parts) -> Result<(), String> {
     }
     let _ = std::fs::remove_file(&mode.paths.pid_file);
     ended.map_err(|error| format!("cannot go on: {error}"))
+}
+
+/// What rat.conf says, which is about the system's crontabs and at-jobs.
+fn settings_of(mode: &mut Mode) -> Settings {
+    if mode.file.is_some() {
+        return Settings::none();
+    }
+    let settings = Settings::begin(&mode.paths);
+    mode.configure(&settings.config);
+    settings
 }
 
 /// A user's own ratd is nobody else's business.
@@ -186,6 +221,7 @@ fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> 
 struct Parts {
     starter: Starter,
     loudness: Loudness,
+    settings: Settings,
 }
 
 fn assemble(
@@ -205,8 +241,10 @@ fn assemble(
     let first = first_run(now.wall, store.as_ref().ok(), &mode);
     let work = {
         let (mode, changes) = (mode.clone(), changes.clone());
+        let spool = spool_of(&mode, parts.settings);
         move |commands, answers| {
-            Clerk::new(mode, store, changes, first, now.wall, crash, answers).serve(&commands)
+            Clerk::new(mode, store, spool, changes, first, now.wall, crash, answers)
+                .serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
@@ -227,10 +265,20 @@ fn assemble(
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),
         crash,
+        devices: None,
         state: State::new(now.wall),
         leaves: None,
+        stopping: None,
         mode,
     })
+}
+
+/// Where this ratd finds its crontabs.
+fn spool_of(mode: &Mode, settings: Settings) -> Spool {
+    match &mode.file {
+        Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+        None => Spool::of_system(&mode.paths, mode.asked_dialect(), settings),
+    }
 }
 
 /// The first id for a run of this ratd: the microsecond it started in, or past all that were ever given.
@@ -246,6 +294,7 @@ fn obeyed() -> SigSet {
     SigSet::from_iter([
         Signal::SIGTERM,
         Signal::SIGINT,
+        Signal::SIGQUIT,
         Signal::SIGHUP,
         Signal::SIGUSR1,
         Signal::SIGUSR2,

@@ -23,6 +23,7 @@ use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
 use crate::daemon::state::State;
+use crate::daemon::stopping::Stopping;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
@@ -39,13 +40,16 @@ use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{self, Call, Request};
 use crate::session::{report, stamp};
-use crate::sys::host;
+use crate::syntax::config::Config;
+use crate::sys::uevent::Uevents;
+use crate::sys::{host, power};
 
 const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const CHANGES: Token = Token(3);
 const DISK: Token = Token(4);
 const FORK_SERVER: Token = Token(5);
+const DEVICES: Token = Token(6);
 
 /// How much output of a run is kept, in bytes.
 const KEEP_OUTPUT: u64 = 1 << 20;
@@ -82,9 +86,13 @@ pub struct Ratd {
     pub starter: Starter,
     pub notify: Notify,
     pub crash: Crash,
+    /// What the kernel tells of devices, while something waits for mains power.
+    pub devices: Option<io::Result<Uevents>>,
     pub state: State,
     /// It was told to stop, and replies until then at most, by the clock that nobody sets.
     pub leaves: Option<Duration>,
+    /// In a container: it leaves when its jobs have ended.
+    pub stopping: Option<Stopping>,
 }
 
 /// Whether the loop goes on.
@@ -112,11 +120,15 @@ impl Ratd {
             self.connections.listen_again(&self.wait, LISTENER);
             self.note_absence(&now, wakeup)?;
             self.decide(&now, Event::Woke);
+            self.look_for_mains(&now);
             self.revive(&now);
             for ready in ready {
                 if self.attend(&now, ready)? == Life::Ends {
                     return Ok(());
                 }
+            }
+            if self.leaves.is_none() && self.has_outlived_jobs(&now) {
+                self.leave(&now);
             }
             if self.has_left(&now) {
                 self.farewell();
@@ -144,7 +156,7 @@ impl Ratd {
     fn next_wakeup(&self) -> io::Result<Option<Timestamp>> {
         let due = [self.scheduler.next_wakeup(), self.runner.wakeup(), self.notify.wakeup()];
         let deaf = if self.connections.is_deaf() { Some(wait::now()?.wall + DEAF) } else { None };
-        let gone = match self.leaves {
+        let gone = match self.leaves.or(self.stopping.and_then(|stopping| stopping.until)) {
             Some(until) => {
                 let now = wait::now()?;
                 let left = TimeDelta::from_std(until.saturating_sub(now.monotonic));
@@ -159,6 +171,30 @@ impl Ratd {
     fn has_left(&self, now: &Now) -> bool {
         let is_time = |until| now.monotonic >= until || !self.connections.owe_replies();
         self.leaves.is_some_and(is_time)
+    }
+
+    /// Listens for power supplies while something waits for one. Where nothing can be heard of them it is looked for
+    /// one whenever something else happens.
+    fn look_for_mains(&mut self, now: &Now) {
+        if !self.scheduler.waits_for_mains() {
+            self.devices = None;
+            return;
+        }
+        if let Some(Ok(devices)) = &self.devices {
+            devices.take();
+        } else if self.devices.is_none() {
+            let devices = Uevents::listen();
+            let devices = devices.and_then(|devices| {
+                self.wait.add(&devices, DEVICES, For::Reading)?;
+                Ok(devices)
+            });
+            if let Err(error) = &devices {
+                tracing::warn!("cannot listen for power supplies: {error}");
+            }
+            self.devices = Some(devices);
+        }
+        let mains = power::on_mains(&self.mode.paths.root);
+        self.decide(now, Event::Power { mains });
     }
 
     /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
@@ -191,6 +227,8 @@ impl Ratd {
         let mut started = false;
         for action in self.scheduler.handle(now, event) {
             match action {
+                // What is due now is nobody's any more; at-jobs stay queued.
+                Action::Start { .. } | Action::Claim { .. } if self.stopping.is_some() => {}
                 Action::Start { run, recipe, once } => {
                     started = true;
                     self.start(now.wall, run, recipe, once);
@@ -211,17 +249,35 @@ impl Ratd {
                         say::instant(since, &*job.zone)
                     );
                     self.job_log.cron(Weight::Info, &job.owner, "MISSED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "miss", job = job.name, times, "{text}");
                 }
-                Action::Skipped { job, due } => {
+                Action::Skipped { job, due: at } => {
                     self.state.runs_missed += 1;
-                    let due = say::instant(due, &*job.zone);
+                    let due = say::instant(at, &*job.zone);
                     let text = format!("{}: not started at {due}: it still runs", job.name);
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
-                    tracing::warn!("{text}");
+                    tracing::warn!(event = "skip", job = job.name, "{text}");
+                    if job.terms.make_up() {
+                        self.disk.must(Command::Handled { job: job.id.clone(), due: at });
+                    }
                 }
                 Action::Stamp { job, date } => {
                     self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                }
+                Action::Recall { entries } => {
+                    self.disk.must(Command::Recall { entries, now: now.wall });
+                }
+                Action::Owe { job, owed, handled } => {
+                    self.disk.must(Command::Owe { job, owed, handled });
+                }
+                Action::Forget { jobs } => self.disk.must(Command::Forget { jobs }),
+                Action::MakeUp { run, recipe } => {
+                    self.crash.at(Place::BeforeClaim);
+                    self.disk.must(Command::MakeUp { run, recipe, at: now.wall });
+                }
+                Action::AskPower => {
+                    let mains = power::on_mains(&self.mode.paths.root);
+                    self.decide(now, Event::Power { mains });
                 }
             }
         }
@@ -234,7 +290,7 @@ impl Ratd {
     /// Orders a run; of a period job the one of its period.
     pub fn start(&mut self, now: Timestamp, run: Run, recipe: Recipe, once: Option<Once>) {
         self.state.runs_started += 1;
-        tracing::info!("{}: started {} as run {}", run.owner, run.name, run.id);
+        say::started(&run, &recipe);
         let stamp = once.map(|once| {
             let file = stamp::directory(&self.mode.paths).join(&run.name);
             Stamp { file: Text(file.into_os_string().into_vec()), once }
@@ -249,6 +305,16 @@ impl Ratd {
         }
     }
 
+    /// What is made up for is written down: it starts.
+    fn make_up(&mut self, now: &Now, run: Run, recipe: Recipe) {
+        let zone = self.scheduler.zone_of(&run.job);
+        let text = format!("{} for {}", run.name, say::instant(run.due, &*zone));
+        let fields = run.fields("catch-up");
+        self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
+        tracing::info!("{}: makes up for a missed run: {text}", run.owner);
+        self.start(now.wall, run, recipe, None);
+    }
+
     /// Has a session mail how a run ended that no session had, or that died with its session.
     fn tell_owner(&mut self, report: Report, recipe: Recipe) {
         if matches!(report.outcome, Outcome::NotStarted(_)) {
@@ -261,14 +327,20 @@ impl Ratd {
         }
     }
 
-    fn order_of(&self, run: Run, recipe: Recipe) -> Order {
+    fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
+        let is_contained = self.mode.container.is_some();
+        recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
         Order {
             run,
             recipe,
             stamp: None,
             keep_output: KEEP_OUTPUT,
-            echo: self.mode.file.is_some(),
-            mailer: Mailer { program: None, patience: MAIL_PATIENCE },
+            echo: self.mode.file.is_some() && !is_contained,
+            as_ratd: is_contained,
+            mailer: Mailer {
+                program: self.mode.config.sendmail.as_deref().map(Text::from),
+                patience: MAIL_PATIENCE,
+            },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
             manner: self.mode.dialect.manner.clone(),
             daemon: self.surroundings.variables.clone(),
@@ -286,12 +358,15 @@ impl Ratd {
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
         while let Some(heard) = self.signals.read_signal()? {
             match Signal::try_from(heard.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
                     if self.leaves.is_some() {
                         self.farewell();
                         return Ok(Life::Ends);
                     }
-                    self.leave(now);
+                    match self.mode.container {
+                        Some(container) => self.stop_in_container(now, container, signal),
+                        None => self.leave(now),
+                    }
                 }
                 Ok(Signal::SIGHUP) => {
                     self.notify.reloading(now);
@@ -378,6 +453,9 @@ impl Ratd {
                     self.load(now, source, jobs, problems);
                 }
                 Answer::Kept { source, problems } => self.keep(source, problems),
+                Answer::Configured { source, problems, config } => {
+                    self.configure(now, source, problems, config);
+                }
                 Answer::Skipped { source, problem } => {
                     say::skipped(&mut self.syslog, &problem);
                     self.state.problems.insert(source, vec![problem]);
@@ -400,6 +478,13 @@ impl Ratd {
                 Answer::Stamped { name, done } => {
                     self.decide(now, Event::Stamped { name, done });
                 }
+                Answer::Recalled { entries } => self.decide(now, Event::Recalled { entries }),
+                Answer::MadeUp { run, recipe } => self.make_up(now, run, recipe),
+                Answer::NotMadeUp { run, why } => {
+                    let (owner, name) = (&run.owner, &run.name);
+                    tracing::error!("{owner}: {name} does not make up for what it missed: {why}");
+                    self.decide(now, Event::NotMadeUp { run });
+                }
                 Answer::Health { trouble } => self.state.trouble = trouble,
                 Answer::Said { text } => tracing::warn!("{text}"),
             }
@@ -421,6 +506,7 @@ impl Ratd {
         say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
         say::complain(&mut self.syslog, who, &problems);
         self.state.problems.insert(source.clone(), problems);
+        self.state.loaded = true;
         self.decide(now, Event::Loaded { source, jobs });
     }
 
@@ -431,6 +517,29 @@ impl Ratd {
             say::complain(&mut self.syslog, who, &problems);
         }
         self.state.problems.insert(source, problems);
+    }
+
+    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
+    fn configure(
+        &mut self,
+        now: &Now,
+        source: Source,
+        problems: Vec<String>,
+        config: Option<Box<Config>>,
+    ) {
+        if self.state.problems.get(&source) != Some(&problems) {
+            say::configured(&mut self.syslog, &source, &problems, config.is_some());
+        }
+        self.state.problems.remove(&source);
+        if !problems.is_empty() {
+            self.state.problems.insert(source, problems);
+        }
+        if let Some(config) = config {
+            self.mode.configure(&config);
+            self.scheduler.limit_at_jobs(self.mode.at.limits);
+            // There may be room for some that wait.
+            self.decide(now, Event::Woke);
+        }
     }
 
     /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
@@ -449,6 +558,13 @@ impl Ratd {
     }
 
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
+        if let (Some(_), Some((file, _)), false) =
+            (self.mode.container, &self.mode.file, self.state.loaded)
+        {
+            // Whoever started the container is to see it fail, not to find it idle.
+            let why = format!("{} is no crontab that can be run", file.display());
+            return Err(io::Error::other(why));
+        }
         self.state.ready = true;
         say::ready(&self.mode, &self.scheduler, now.wall);
         let about_boot = match after_boot {
@@ -558,6 +674,9 @@ impl Ratd {
             control::Route::Disk(command) => {
                 self.disk.must(*command);
                 None
+            }
+            control::Route::Run(_) if self.stopping.is_some() => {
+                Some(desk::unavailable("ratd is stopping"))
             }
             control::Route::Run(job) => self.run_by_hand(now, client, &job),
             control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),

@@ -167,7 +167,7 @@ impl Runner {
         }
     }
 
-    /// Takes the ends of fork servers that died; nothing else is a child of ratd's.
+    /// Takes the ends of fork servers that died, and in a container those of orphans; ratd has no other children.
     pub fn bury() {
         while waitpid(None, Some(WaitPidFlag::WNOHANG))
             .is_ok_and(|status| status != WaitStatus::StillAlive)

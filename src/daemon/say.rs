@@ -7,7 +7,7 @@ use crate::daemon::state::State;
 use crate::log::{Syslog, Weight, offer};
 use crate::paths::Paths;
 use crate::plan::civil::{Offsets, Timestamp, reading};
-use crate::plan::job::{Job, Source};
+use crate::plan::job::{Job, Kind, Recipe, Source};
 use crate::plan::run::{Outcome, Run};
 use crate::plan::schedule::Schedule;
 use crate::plan::scheduler::Scheduler;
@@ -29,7 +29,8 @@ pub fn loaded(syslog: &mut Syslog, who: &str, source: &Source, jobs: usize, agai
     if again {
         syslog.cron(Weight::Info, who, "RELOAD", path.as_bytes());
     }
-    tracing::info!("loaded {path}: {jobs} {}", if jobs == 1 { "job" } else { "jobs" });
+    let noun = if jobs == 1 { "job" } else { "jobs" };
+    tracing::info!(event = "load", file = path, jobs, "loaded {path}: {jobs} {noun}");
 }
 
 /// The words that crons have for what is wrong with a whole file; the rest of such a line is ours.
@@ -40,6 +41,19 @@ const EVENTS: [&str; 5] =
 pub fn gone(syslog: &mut Syslog, who: &str, source: &Source, problems: &[String]) {
     tracing::info!("{} is not used", source.0.display());
     complain(syslog, who, problems);
+}
+
+/// rat.conf was read, for the first time or again.
+pub fn configured(syslog: &mut Syslog, source: &Source, problems: &[String], counts: bool) {
+    let path = source.0.display();
+    for problem in problems {
+        syslog.cron(Weight::Error, "*system*", "BAD CONFIG", problem.as_bytes());
+        tracing::warn!("{problem}");
+    }
+    match counts {
+        true => tracing::info!("{path} counts as it is now"),
+        false => tracing::error!("{path} is not used as it is now: what it last said still counts"),
+    }
 }
 
 /// A file in a directory of crontabs is not read.
@@ -54,8 +68,26 @@ pub fn complain(syslog: &mut Syslog, who: &str, problems: &[String]) {
         let is_it = |event: &&&str| problem.contains(&format!(": {event}"));
         let event = EVENTS.iter().find(is_it).copied().unwrap_or("BAD CRONTAB");
         syslog.cron(Weight::Error, who, event, problem.as_bytes());
-        tracing::warn!("{problem}");
+        tracing::warn!(event = "problem", "{problem}");
     }
+}
+
+/// A run is ordered.
+pub fn started(run: &Run, recipe: &Recipe) {
+    // An at-job is a script: what it says is its owner's business.
+    let command = if recipe.kind == Kind::At { "" } else { &*recipe.command.shown() };
+    tracing::info!(
+        event = "start",
+        job = run.name,
+        run_id = %run.id,
+        owner = run.owner,
+        due = %run.due.to_rfc3339(),
+        command,
+        "{}: started {} as run {}",
+        run.owner,
+        run.name,
+        run.id
+    );
 }
 
 /// A run is over. What became of one that began is in the log where its cron would put it.
@@ -73,13 +105,29 @@ pub fn ended(syslog: &mut Syslog, run: &Run, outcome: &Outcome, is_told: bool) {
             if is_told {
                 syslog.with_fields(Weight::Info, (&run.owner, "CMDEND", text.as_bytes()), &fields);
             }
-            tracing::info!("{}: {text}", run.owner);
+            finished(run, outcome, &text);
         }
-        Outcome::LeftToAnother(_) => tracing::info!("{}: {text}", run.owner),
+        Outcome::LeftToAnother(_) => finished(run, outcome, &text),
         Outcome::NotStarted(_) | Outcome::Lost(_) => {
             syslog.with_fields(Weight::Error, (&run.owner, "ERROR", text.as_bytes()), &fields);
-            tracing::error!("{}: {text}", run.owner);
+            finished(run, outcome, &text);
         }
+    }
+}
+
+/// The same for programs, which want numbers.
+fn finished(run: &Run, outcome: &Outcome, text: &str) {
+    let (job, id, owner) = (&run.name, run.id.to_string(), &run.owner);
+    macro_rules! say {
+        ($how:ident, $($field:tt)*) => {
+            tracing::$how!(event = "finish", job, run_id = id, owner, $($field)* "{owner}: {text}")
+        };
+    }
+    match outcome {
+        Outcome::Exited(exit) => say!(info, exit,),
+        Outcome::Killed(signal) => say!(info, signal,),
+        Outcome::LeftToAnother(_) => say!(info,),
+        Outcome::NotStarted(_) | Outcome::Lost(_) => say!(error,),
     }
 }
 
@@ -98,8 +146,9 @@ pub fn outcome_in_words(outcome: &Outcome) -> String {
 /// Everything was read. In the foreground with one file: what it holds, and when each entry is due next.
 pub fn ready(mode: &Mode, scheduler: &Scheduler, now: Timestamp) {
     let jobs = scheduler.jobs();
-    let Some((file, owner)) = &mode.file else {
-        tracing::info!("ready: {} jobs", jobs.len());
+    let Some((file, owner)) = mode.file.as_ref().filter(|_| mode.container.is_none()) else {
+        let jobs = jobs.len();
+        tracing::info!(event = "ready", jobs, "ready: {jobs} jobs");
         return;
     };
     let mut text = format!(
@@ -152,7 +201,9 @@ pub fn farewell(mode: &Mode, state: &State) {
     for run in state.running.values() {
         tracing::info!("{}: {} goes on as run {}", run.owner, run.name, run.id);
     }
-    if mode.file.is_some() {
+    if mode.container.is_some() {
+        tracing::info!(event = "stopped", "stopped");
+    } else if mode.file.is_some() {
         let running = state.running.len();
         let left =
             if running == 0 { String::new() } else { format!("; {running} running jobs go on") };

@@ -16,6 +16,8 @@ pub struct State {
     pub ready: bool,
     /// All clocks, as they were last read.
     pub clocks: Option<Clocks>,
+    /// A crontab has been read, however little it holds.
+    pub loaded: bool,
     /// What is wrong with each crontab.
     pub problems: BTreeMap<Source, Vec<String>>,
     /// What each crontab leaves to others, a line each.
@@ -40,6 +42,7 @@ impl State {
             started,
             ready: false,
             clocks: None,
+            loaded: false,
             problems: BTreeMap::new(),
             left: BTreeMap::new(),
             trouble: None,

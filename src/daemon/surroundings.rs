@@ -13,6 +13,8 @@ use crate::sys::host::codeset;
 #[derive(Debug)]
 pub struct Surroundings {
     pub variables: Vec<(Text, Text)>,
+    /// The directory it was started in, if that is where jobs begin.
+    pub directory: Option<Text>,
     /// What its locale calls its characters.
     pub codeset: String,
 }
@@ -31,7 +33,10 @@ impl Surroundings {
             let shell = shell.filter(|shell| !shell.0.is_empty());
             variables.extend(shell.map(|shell| (Text::from("SHELL"), shell)));
         }
-        Surroundings { variables, codeset: codeset() }
+        let is_shared = manner.inherits == Inherits::Unchanged;
+        let directory = std::env::current_dir().ok().filter(|_| is_shared);
+        let directory = directory.map(|path| Text(path.into_os_string().into_vec()));
+        Surroundings { variables, directory, codeset: codeset() }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::daemon::desk;
 use crate::daemon::disk::Command;
 use crate::daemon::options::Mode;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::Recipe;
+use crate::plan::job::{JobId, Recipe};
+use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::store::error::Error;
 use crate::store::queue::Claimed;
@@ -25,6 +26,8 @@ pub enum Written {
     Reply(Client, desk::Written),
     Claimed { runs: Vec<(Run, Recipe)>, refused: Vec<(Report, Recipe)> },
     Ordered(Client, Box<(Run, Recipe)>),
+    MadeUp(Box<(Run, Recipe)>),
+    Recalled(Vec<(JobId, Remembered)>),
     Stored(RunId),
 }
 
@@ -107,6 +110,22 @@ fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Resul
             // The session wrote its stamp, if it could be written: the store's date counts as well.
             change.mark_done(ident, *date).map(|()| Written::Nothing)
         }
+        Command::MakeUp { run, recipe, .. } => {
+            change.begun(run)?;
+            crash.at(Place::BeforeClaimCommit);
+            Ok(Written::MadeUp(Box::new((run.clone(), recipe.clone()))))
+        }
+        Command::Recall { entries, now } => {
+            let recall = |(job, handled): &(JobId, Timestamp)| {
+                Ok((job.clone(), change.recall(job, *handled, *now)?))
+            };
+            entries.iter().map(recall).collect::<Result<_, Error>>().map(Written::Recalled)
+        }
+        Command::Owe { job, owed, handled } => {
+            change.owe(job, owed, *handled).map(|()| Written::Nothing)
+        }
+        Command::Handled { job, due } => change.handled(job, *due).map(|()| Written::Nothing),
+        Command::Forget { jobs } => change.forget_entries(jobs).map(|()| Written::Nothing),
         _ => Ok(Written::Nothing),
     }
 }
@@ -163,7 +182,12 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Collect { .. }
         | Command::Lost { .. }
         | Command::Absent { .. }
-        | Command::Stamp { .. } => true,
+        | Command::Stamp { .. }
+        | Command::Recall { .. }
+        | Command::Owe { .. }
+        | Command::Handled { .. }
+        | Command::Forget { .. }
+        | Command::MakeUp { .. } => true,
         Command::Identify { .. }
         | Command::Parse { .. }
         | Command::Annotate { .. }
@@ -172,7 +196,8 @@ pub fn is_write(command: &Command) -> bool {
         | Command::Look { .. }
         | Command::CheckZones
         | Command::CollectAll { .. }
-        | Command::Settle { .. } => false,
+        | Command::Settle { .. }
+        | Command::End { .. } => false,
     }
 }
 
@@ -184,10 +209,12 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Collect { now, .. }
         | Command::Lost { now, .. }
         | Command::CollectAll { now }
+        | Command::Recall { now, .. }
         | Command::Settle { now, .. } => Some(*now),
-        Command::Order { at, .. } | Command::Begun { at, .. } | Command::Refused { at, .. } => {
-            Some(*at)
-        }
+        Command::Order { at, .. }
+        | Command::Begun { at, .. }
+        | Command::Refused { at, .. }
+        | Command::MakeUp { at, .. } => Some(*at),
         Command::Absent { absence } => Some(absence.until),
         Command::Identify { .. }
         | Command::Parse { .. }
@@ -196,6 +223,10 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         | Command::Tell { .. }
         | Command::Look { .. }
         | Command::CheckZones
-        | Command::Stamp { .. } => None,
+        | Command::Owe { .. }
+        | Command::Handled { .. }
+        | Command::Forget { .. }
+        | Command::Stamp { .. }
+        | Command::End { .. } => None,
     }
 }

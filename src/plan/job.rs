@@ -6,8 +6,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::civil::Offsets;
-use crate::plan::schedule::Schedule;
+use crate::plan::civil::{Offsets, Timestamp};
+use crate::plan::missed::Terms;
+use crate::plan::schedule::{Due, Schedule};
 use crate::plan::text::Text;
 
 /// Names a job across restarts and across edits elsewhere in its file: 16 hex digits for an entry,
@@ -38,10 +39,25 @@ pub struct Job {
     pub delay: TimeDelta,
     /// Not started while it still runs.
     pub single: bool,
+    /// What is done about instants at which it could not be started.
+    pub terms: Terms,
     /// What is run, and how.
     pub recipe: Recipe,
     /// File and line it was read from.
     pub origin: Origin,
+}
+
+impl Job {
+    /// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
+    pub fn next_after(&self, after: Timestamp) -> Option<Due> {
+        let after = after.checked_sub_signed(self.delay)?;
+        let due = match &self.schedule {
+            Schedule::Calendar(calendar) => calendar.next_after(after, &*self.zone),
+            Schedule::Seconds(seconds) => seconds.next_after(after, &*self.zone),
+            Schedule::Reboot | Schedule::Every(_) => None,
+        }?;
+        Some(Due { at: due.at.checked_add_signed(self.delay)?, times: due.times })
+    }
 }
 
 /// The place a job was written down.
@@ -73,6 +89,9 @@ pub struct Recipe {
     /// How much nicer it is than ratd, from 0 to 19.
     #[serde(default)]
     pub nice: u8,
+    /// Its environment says which run it is. Other crons say nothing of the kind, so only an entry with options is told.
+    #[serde(default)]
+    pub knows_run: bool,
     /// The log does not say that it is started.
     pub quiet: bool,
     /// Who is told what became of it.

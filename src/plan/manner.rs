@@ -44,6 +44,8 @@ pub enum Inherits {
     Locale,
     /// All, and `SHELL` is the daemon's as well.
     Everything,
+    /// All, and besides what the crontab assigns they have no others: the environment is the container's.
+    Unchanged,
 }
 
 /// What happens where the home cannot be entered.
@@ -113,7 +115,7 @@ impl Inherits {
         match self {
             Inherits::Nothing => false,
             Inherits::Locale => name == b"LANG" || name == b"LANGUAGE" || name.starts_with(b"LC_"),
-            Inherits::Everything => true,
+            Inherits::Everything | Inherits::Unchanged => true,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod clock_step;
 pub mod digest;
 pub mod job;
 pub mod manner;
+pub mod missed;
 pub mod pass;
 pub mod run;
 pub mod schedule;

@@ -123,6 +123,7 @@ mod tests {
     use crate::plan::catch_up::Period;
     use crate::plan::civil::Fixed;
     use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::missed::Terms;
     use crate::plan::schedule::Schedule;
     use crate::plan::text::Text;
 
@@ -136,6 +137,7 @@ mod tests {
             directory: None,
             umask: None,
             nice: 0,
+            knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
         };
@@ -148,6 +150,7 @@ mod tests {
             zone: Arc::new(Fixed { offset: 0 }),
             delay: TimeDelta::zero(),
             single: false,
+            terms: Terms::default(),
             recipe,
             origin: Origin { source: Source("anacrontab".into()), line: 1 },
         });

@@ -108,6 +108,10 @@ pub struct Order {
     pub keep_output: u64,
     /// Show output and outcome on ratd's own standard output as they come.
     pub echo: bool,
+    /// The job is run as ratd itself is: as its user, whoever that is, and its output is ratd's own, byte for byte,
+    /// of which nothing is kept.
+    #[serde(default)]
+    pub as_ratd: bool,
     /// What mail is handed to.
     pub mailer: Mailer,
     /// The socket of the system's log.

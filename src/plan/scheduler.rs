@@ -8,9 +8,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every, Once};
-use crate::plan::civil::{Timestamp, reading};
+use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Recipe, Source};
+use crate::plan::missed::{Missed, Remembered, Step as Late};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
 use crate::plan::submission::is_at_job;
@@ -38,6 +39,12 @@ pub enum Event {
     Ended { run: RunId, outcome: Outcome },
     /// The period job of this name was last done then, by whomever.
     Stamped { name: String, done: Option<NaiveDate> },
+    /// What is written down of entries that were asked for; `None` if that cannot be told now.
+    Recalled { entries: Option<Vec<(JobId, Remembered)>> },
+    /// That a missed instant is made up for cannot be written down.
+    NotMadeUp { run: Run },
+    /// There is mains power, or there is none.
+    Power { mains: bool },
 }
 
 /// What the scheduler answers.
@@ -56,6 +63,17 @@ pub enum Action {
     Skipped { job: Arc<Job>, due: Timestamp },
     /// A period job has been done for the period of this date.
     Stamp { job: Arc<Job>, date: NaiveDate },
+    /// Tell what is written down of these entries. One that is not known is seen for the first time, and everything up
+    /// to the instant beside it is decided.
+    Recall { entries: Vec<(JobId, Timestamp)> },
+    /// Write down that everything that an entry is due at up to `handled` is decided, and that these instants are owed.
+    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
+    /// These entries are no more: should they come back, they are new.
+    Forget { jobs: Vec<JobId> },
+    /// Write down that this run makes up for what was missed, then start it.
+    MakeUp { run: Run, recipe: Recipe },
+    /// Tell whether there is mains power, at once: an entry is due that needs it.
+    AskPower,
 }
 
 /// What an earlier ratd left behind.
@@ -90,6 +108,8 @@ pub struct Scheduler {
     /// Where the period jobs are.
     periods: HashMap<JobId, (usize, usize)>,
     queue: AtQueue,
+    /// The entries that are started late, and what they owe.
+    missed: Missed,
     running: HashMap<RunId, Running>,
     /// How many runs of a job go on.
     runs: HashMap<JobId, u32>,
@@ -150,6 +170,7 @@ impl Scheduler {
             turns: BTreeSet::new(),
             periods: HashMap::new(),
             queue: AtQueue::new(Limits::of_machine(1)),
+            missed: Missed::default(),
             running: HashMap::new(),
             runs: HashMap::new(),
             next_run: memory.next_run,
@@ -167,6 +188,11 @@ impl Scheduler {
         self
     }
 
+    /// At-jobs are held to other bounds from now on.
+    pub fn limit_at_jobs(&mut self, limits: Limits) {
+        self.queue.limit(limits);
+    }
+
     /// What to do about `event`, and about everything else that is due by now.
     ///
     /// What is due comes first: a table that is replaced in the very second its jobs are due still starts them.
@@ -175,8 +201,8 @@ impl Scheduler {
         self.start_due(now, &mut actions);
         match event {
             Event::Woke => {}
-            Event::Loaded { source, jobs } => self.load(now.wall, source, jobs),
-            Event::Gone { source } => self.load(now.wall, source, Vec::new()),
+            Event::Loaded { source, jobs } => self.load(now.wall, source, jobs, &mut actions),
+            Event::Gone { source } => self.load(now.wall, source, Vec::new(), &mut actions),
             Event::Ready { after_boot } => self.begin(now.wall, after_boot, &mut actions),
             Event::Queued { waiting } => self.queue.expect(waiting),
             Event::Claimed { runs, waiting } => {
@@ -189,7 +215,21 @@ impl Scheduler {
             Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
             Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
+            Event::Recalled { entries } => {
+                let steps = self.missed.recalled(now.wall, entries);
+                self.attend_missed(now.wall, steps, &mut actions);
+            }
+            Event::NotMadeUp { run } => {
+                self.forget_run(run.id);
+                self.missed.put_back(&run.job, run.due, now.wall);
+            }
+            Event::Power { mains } => {
+                let steps = self.missed.power(now.wall, mains, |job| self.runs.contains_key(job));
+                self.attend_missed(now.wall, steps, &mut actions);
+            }
         }
+        let steps = self.missed.due(now.wall, |job| self.runs.contains_key(job));
+        self.attend_missed(now.wall, steps, &mut actions);
         let step = self.queue.step(now.wall);
         self.attend_queue(step, &mut actions);
         actions
@@ -198,7 +238,19 @@ impl Scheduler {
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
-        [job, self.queue.wakeup()].into_iter().flatten().min()
+        [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
+    }
+
+    /// The zone that a job is read in; UTC of one that is no more.
+    pub fn zone_of(&self, id: &JobId) -> Arc<dyn Offsets> {
+        self.missed
+            .job(id)
+            .map_or_else(|| Arc::new(Fixed { offset: 0 }) as _, |job| job.zone.clone())
+    }
+
+    /// Whether a job waits for mains power.
+    pub fn waits_for_mains(&self) -> bool {
+        self.missed.wait_for_mains()
     }
 
     /// Every job and when it is due next, in no particular order of time.
@@ -272,7 +324,7 @@ impl Scheduler {
                 }
                 runs.push((job(&turn).clone(), at));
             }
-            let next = next_after(job(&turn), at);
+            let next = job(&turn).next_after(at);
             turns.extend(
                 next.map(|due| Reverse(Turn { at: due.at.timestamp(), times: due.times, ..turn })),
             );
@@ -286,6 +338,8 @@ impl Scheduler {
             Step::Anew => {
                 self.queue.clock_was_set();
                 self.plan_again(now.wall, |_| true);
+                let steps = self.missed.clock_was_set(now.wall);
+                self.attend_missed(now.wall, steps, actions);
             }
             Step::Back => {
                 self.queue.clock_was_set();
@@ -330,7 +384,7 @@ impl Scheduler {
             self.push(turn.table, turn.line, Some(Due { at: opening, times: 1 }));
             return;
         }
-        let resume = owed_from(&job.schedule, delay, now);
+        let resume = owed_from(&job, delay, now);
         if at >= resume {
             let trigger = match job.schedule {
                 Schedule::Every(_) if now - at > TimeDelta::minutes(1) => Trigger::CatchUp,
@@ -339,7 +393,14 @@ impl Scheduler {
             let owed = |behind| Owing { job: job.clone(), due: at, behind, trigger };
             owing.extend(behind(&job, at).into_iter().map(owed));
             let done = if is_walked(&job.schedule) { at.max(now) } else { at };
-            self.push(turn.table, turn.line, next_after(&job, done));
+            self.push(turn.table, turn.line, job.next_after(done));
+            return;
+        }
+        if job.terms.make_up() {
+            let last = resume - TimeDelta::seconds(1);
+            self.push(turn.table, turn.line, job.next_after(last));
+            let steps = self.missed.pass_over(&job, at - TimeDelta::seconds(1), last, now);
+            self.attend_missed(now, steps, actions);
             return;
         }
         let (times, next) = pass_over(&job, Due { at, times: turn.times }, resume);
@@ -359,6 +420,21 @@ impl Scheduler {
             actions.push(Action::Skipped { job: job.clone(), due });
             return;
         }
+        if job.terms.ac_only {
+            self.missed.hold(job, due);
+            return;
+        }
+        self.start_at_once(now, job, due, trigger, actions);
+    }
+
+    fn start_at_once(
+        &mut self,
+        now: Timestamp,
+        job: &Arc<Job>,
+        due: Timestamp,
+        trigger: Trigger,
+        actions: &mut Vec<Action>,
+    ) {
         let run = self.run_of(now, job, due, trigger);
         let once = once(job, now, false);
         actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
@@ -426,7 +502,13 @@ impl Scheduler {
         }
     }
 
-    fn load(&mut self, now: Timestamp, source: Source, jobs: Vec<Arc<Job>>) {
+    fn load(
+        &mut self,
+        now: Timestamp,
+        source: Source,
+        jobs: Vec<Arc<Job>>,
+        actions: &mut Vec<Action>,
+    ) {
         let table = *self.table_of.entry(source).or_insert(self.tables.len());
         if table == self.tables.len() {
             self.tables.push(Table::default());
@@ -443,8 +525,12 @@ impl Scheduler {
             self.first_due(now, job).map(|due| Reverse(Turn::new(table, line, due)))
         });
         let turns = turns.collect();
+        let clock = self.clock;
+        let planned = |job: &Job| planned_until(&clock, now, &job.schedule);
+        let steps = self.missed.replace(&self.tables[table].jobs, &jobs, planned);
         self.tables[table] = Table { jobs, turns };
         self.note_next(table, before);
+        self.attend_missed(now, steps, actions);
     }
 
     /// When a job is due that has just been read, or whose clock has just been set.
@@ -454,8 +540,7 @@ impl Scheduler {
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
-            schedule if goes_by_the_clock(schedule) => next_after(job, now.max(self.clock.shown)),
-            _ => next_after(job, now.max(self.clock.reached)),
+            schedule => job.next_after(planned_until(&self.clock, now, schedule)),
         }
     }
 
@@ -496,6 +581,33 @@ impl Scheduler {
         }
     }
 
+    fn attend_missed(&mut self, now: Timestamp, steps: Vec<Late>, actions: &mut Vec<Action>) {
+        let handled = now.max(self.clock.reached);
+        for step in steps {
+            match step {
+                Late::Recall(entries) => actions.push(Action::Recall { entries }),
+                Late::Owe { job, owed } => actions.push(Action::Owe { job, owed, handled }),
+                Late::Forget(jobs) => actions.push(Action::Forget { jobs }),
+                Late::Missed { job, times, since } => {
+                    actions.push(Action::Missed { job, times, since });
+                }
+                Late::MakeUp { job, due } => {
+                    let run = self.run_of(now, &job, due, Trigger::CatchUp);
+                    actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
+                }
+                Late::Start { job, due } => {
+                    let trigger = match job.schedule {
+                        Schedule::Reboot => Trigger::Reboot,
+                        _ if now - due < TimeDelta::minutes(1) => Trigger::Schedule,
+                        _ => Trigger::CatchUp,
+                    };
+                    self.start_at_once(now, &job, due, trigger, actions);
+                }
+                Late::AskPower => actions.push(Action::AskPower),
+            }
+        }
+    }
+
     fn attend_queue(&mut self, step: Option<at_queue::Step>, actions: &mut Vec<Action>) {
         match step {
             None => {}
@@ -520,9 +632,17 @@ impl Scheduler {
         }
     }
 
-    fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
-        let Some(ended) = self.running.remove(&run) else { return };
+    fn forget_run(&mut self, run: RunId) -> Option<Running> {
+        let ended = self.running.remove(&run)?;
         self.note_end(&ended.job);
+        Some(ended)
+    }
+
+    fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
+        let Some(ended) = self.forget_run(run) else { return };
+        if !self.is_running(&ended.job) {
+            self.missed.ended(&ended.job, now);
+        }
         let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
         let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
@@ -574,17 +694,6 @@ fn is_period(job: &Job) -> bool {
     matches!(job.schedule, Schedule::Every(_))
 }
 
-/// The first due instant after `after`; `None` also for jobs that wait for something else than a time.
-pub fn next_after(job: &Job, after: Timestamp) -> Option<Due> {
-    let after = after.checked_sub_signed(job.delay)?;
-    let due = match &job.schedule {
-        Schedule::Calendar(calendar) => calendar.next_after(after, &*job.zone),
-        Schedule::Seconds(seconds) => seconds.next_after(after, &*job.zone),
-        Schedule::Reboot | Schedule::Every(_) => None,
-    }?;
-    Some(Due { at: due.at.checked_add_signed(job.delay)?, times: due.times })
-}
-
 /// The readings of a job that are due at an instant, by how far a jump of the clock left them behind.
 fn behind(job: &Job, at: Timestamp) -> Vec<i64> {
     let at = at - job.delay;
@@ -593,6 +702,11 @@ fn behind(job: &Job, at: Timestamp) -> Vec<i64> {
         Schedule::Seconds(seconds) => seconds.behind(at, &*job.zone),
         Schedule::Reboot | Schedule::Every(_) => vec![0],
     }
+}
+
+/// Up to here everything is decided that a job is due at which has just been read.
+fn planned_until(clock: &Clock, now: Timestamp, schedule: &Schedule) -> Timestamp {
+    now.max(if goes_by_the_clock(schedule) { clock.shown } else { clock.reached })
 }
 
 fn goes_by_the_clock(schedule: &Schedule) -> bool {
@@ -629,8 +743,10 @@ fn outside_hours(job: &Job, now: Timestamp) -> Option<Timestamp> {
         .filter(|opening| opening.timestamp() > now.timestamp())
 }
 
-/// From which due instant on a job is started although it is late.
-fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp {
+/// From which due instant on a job is started although it is late. One that makes up for what it missed by rules of its
+/// own does so after any delay but a small one.
+fn owed_from(job: &Job, delay: TimeDelta, now: Timestamp) -> Timestamp {
+    let schedule = &job.schedule;
     let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
     let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
     match (schedule, owed(delay)) {
@@ -644,7 +760,9 @@ fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp
             }
         }
         (Schedule::Calendar(_), Owed::Everything) => Timestamp::MIN_UTC,
-        (Schedule::Calendar(calendar), Owed::NamedTimes) if !calendar.is_wildcard() => {
+        (Schedule::Calendar(calendar), Owed::NamedTimes)
+            if !calendar.is_wildcard() && !job.terms.make_up() =>
+        {
             Timestamp::MIN_UTC
         }
         (Schedule::Calendar(_), Owed::NamedTimes | Owed::ThisMinute) => this_minute,
@@ -654,13 +772,13 @@ fn owed_from(schedule: &Schedule, delay: TimeDelta, now: Timestamp) -> Timestamp
 /// How many runs fall between `due` and `resume`, and the first that does not.
 fn pass_over(job: &Job, due: Due, resume: Timestamp) -> (u32, Option<Due>) {
     let mut times = due.times;
-    let mut next = next_after(job, due.at);
+    let mut next = job.next_after(due.at);
     while let Some(due) = next.filter(|due| due.at < resume) {
         if times >= COUNTED {
-            return (times, next_after(job, resume - TimeDelta::seconds(1)));
+            return (times, job.next_after(resume - TimeDelta::seconds(1)));
         }
         times += due.times;
-        next = next_after(job, due.at);
+        next = job.next_after(due.at);
     }
     (times, next)
 }

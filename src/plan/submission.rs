@@ -77,6 +77,7 @@ impl Submission {
             directory: Some(self.directory.clone()),
             umask: Some(self.umask),
             nice: self.queue.niceness(),
+            knows_run: false,
             quiet: false,
             mailing: Mailing { when: self.mail, on_failure_only: false, to: self.mail_to.clone() },
         }

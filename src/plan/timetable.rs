@@ -7,7 +7,6 @@ use crate::plan::catch_up::Period;
 use crate::plan::civil::{Offsets, Timestamp, reading};
 use crate::plan::job::Job;
 use crate::plan::schedule::{Part, Schedule, refusing};
-use crate::plan::scheduler::next_after;
 
 /// The due instants of a job in a stretch of time, and around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +56,7 @@ pub fn timetable(job: &Job, from: Timestamp, until: Timestamp) -> Timetable {
     Timetable {
         is_cut,
         before: last_before(job, due.first().copied().unwrap_or(from)),
-        after: next_after(job, last.max(until - TimeDelta::seconds(1))).map(|due| due.at),
+        after: job.next_after(last.max(until - TimeDelta::seconds(1))).map(|due| due.at),
         refusing: if due.is_empty() { refusing_parts(job, from, until) } else { Vec::new() },
         changes: changes(&*job.zone, from - CLOSE, until),
         due,
@@ -65,8 +64,8 @@ pub fn timetable(job: &Job, from: Timestamp, until: Timestamp) -> Timetable {
 }
 
 fn due_between(job: &Job, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
-    let first = next_after(job, from - TimeDelta::seconds(1));
-    std::iter::successors(first, |due| next_after(job, due.at))
+    let first = job.next_after(from - TimeDelta::seconds(1));
+    std::iter::successors(first, |due| job.next_after(due.at))
         .map(|due| due.at)
         .take_while(|at| *at < until)
         .take(MOST + 1)
@@ -79,7 +78,7 @@ fn due_between(job: &Job, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
 /// one before `before` is found by halving.
 pub fn last_before(job: &Job, before: Timestamp) -> Option<Timestamp> {
     let due_after = |seconds: i64| {
-        let due = next_after(job, DateTime::from_timestamp(seconds, 0)?)?;
+        let due = job.next_after(DateTime::from_timestamp(seconds, 0)?)?;
         Some(due.at).filter(|at| *at < before)
     };
     let mut late = before.timestamp() + 1;
@@ -140,6 +139,7 @@ mod tests {
 
     use super::*;
     use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::missed::Terms;
     use crate::plan::text::Text;
     use crate::syntax::dialect::RAT;
     use crate::syntax::expression;
@@ -157,6 +157,7 @@ mod tests {
             directory: None,
             umask: None,
             nice: 0,
+            knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
         };
@@ -169,6 +170,7 @@ mod tests {
             zone: Arc::new(Zone::named("America/New_York").unwrap()),
             delay: TimeDelta::minutes(delay),
             single: false,
+            terms: Terms::default(),
             recipe,
             origin: Origin { source: Source("crontab".into()), line: 1 },
         }

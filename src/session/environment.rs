@@ -1,7 +1,10 @@
 //! Which environment a job gets. Knows the rules of crond, anacron and atd; reads no environment itself.
 
+use chrono::SecondsFormat;
+
 use crate::plan::job::{Kind, Recipe};
 use crate::plan::manner::{Inherits, Manner, OWN};
+use crate::plan::run::{Run, Trigger};
 use crate::plan::text::Text;
 use crate::session::stand_in::path_with_run_parts;
 
@@ -17,6 +20,8 @@ pub struct Environment {
     variables: Vec<(Text, Text)>,
     /// What the crontab says to the daemon alone.
     kept: Vec<(Text, Text)>,
+    /// The daemon's own `SHELL` is there for jobs to see, and runs none of them.
+    shell_is_seen_only: bool,
 }
 
 /// What there is besides the recipe.
@@ -28,6 +33,8 @@ pub struct Around<'a> {
     pub daemon: &'a [(Text, Text)],
     /// What PAM gave.
     pub pam: &'a [(Text, Text)],
+    /// The run.
+    pub run: &'a Run,
 }
 
 impl Environment {
@@ -43,6 +50,9 @@ impl Environment {
             Kind::Entry | Kind::SystemEntry => {
                 environment.set_five(around, login, home);
                 environment.assign(recipe, around.manner);
+                if recipe.knows_run {
+                    environment.tell(around.run);
+                }
             }
             Kind::Period => {
                 environment.set_five(Around { manner: &OWN, ..around }, login, home);
@@ -53,10 +63,14 @@ impl Environment {
     }
 
     fn set_five(&mut self, around: Around<'_>, login: &str, home: &Text) {
-        let Around { manner, daemon, pam } = around;
+        let Around { manner, daemon, pam, .. } = around;
         pam.iter().for_each(|(name, value)| self.set(name, value));
         let inherited = daemon.iter().filter(|(name, _)| manner.inherits.includes(&name.0));
         inherited.for_each(|(name, value)| self.set(name, value));
+        if manner.inherits == Inherits::Unchanged {
+            self.shell_is_seen_only = true;
+            return;
+        }
         self.set(&Text::from("HOME"), home);
         self.set(&Text::from("LOGNAME"), &Text::from(login));
         if manner.sets_user {
@@ -73,9 +87,12 @@ impl Environment {
     fn assign(&mut self, recipe: &Recipe, manner: &Manner) {
         for (name, value) in recipe.environment.iter() {
             match name.0.as_slice() {
-                b"LOGNAME" => {}
+                b"LOGNAME" if manner.inherits != Inherits::Unchanged => {}
                 b"USER" if manner.sets_user => {}
-                b"SHELL" => self.set(name, value),
+                b"SHELL" => {
+                    self.shell_is_seen_only = false;
+                    self.set(name, value);
+                }
                 _ if manner.keeps_assignments => self.kept.push((name.clone(), value.clone())),
                 _ => self.set(name, value),
             }
@@ -102,6 +119,32 @@ impl Environment {
             self.set(&Text::from("PATH"), &path);
         }
         self
+    }
+
+    /// What runs the command.
+    pub fn shell(&self) -> Text {
+        let named = if self.shell_is_seen_only { None } else { self.get("SHELL") };
+        named.cloned().unwrap_or_else(|| Text::from(SHELL))
+    }
+
+    /// Which run it is, and for which instant. These names are reserved, whatever the crontab assigns.
+    fn tell(&mut self, run: &Run) {
+        let trigger = match run.trigger {
+            Trigger::Schedule | Trigger::Reboot => "schedule",
+            Trigger::CatchUp => "catchup",
+            Trigger::Manual => "manual",
+            Trigger::At => "at",
+        };
+        let scheduled = run.due.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let id = run.id.to_string();
+        for (name, value) in [
+            ("RAT_RUN_ID", id.as_str()),
+            ("RAT_RUN_JOB", &run.name),
+            ("RAT_RUN_SCHEDULED", &scheduled),
+            ("RAT_RUN_TRIGGER", trigger),
+        ] {
+            self.set(&Text::from(name), &Text::from(value));
+        }
     }
 
     /// The value of that name; an empty one is as good as none.
@@ -132,7 +175,20 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::job::Mailing;
+    use crate::plan::job::{JobId, Mailing};
+    use crate::plan::run::RunId;
+
+    /// The run that makes up for the first instant of all.
+    fn run() -> Run {
+        Run {
+            id: RunId(35),
+            job: JobId("00".to_owned()),
+            name: "backup-3fa21c".to_owned(),
+            owner: "alice".to_owned(),
+            due: Default::default(),
+            trigger: Trigger::CatchUp,
+        }
+    }
 
     fn check(kind: Kind, assignments: &[(&str, &str)], expected: &str) {
         check_on(&[], kind, assignments, expected);
@@ -152,24 +208,29 @@ mod tests {
         let texts = |all: &[(&str, &str)]| -> Vec<(Text, Text)> {
             all.iter().map(|(name, value)| (Text::from(*name), Text::from(*value))).collect()
         };
-        let recipe = Recipe {
+        let recipe = recipe(kind, &texts(assignments));
+        let daemon =
+            texts(&[("LANG", "de_DE.UTF-8"), ("LC_TIME", "C"), ("PATH", "/sbin"), ("X", "1")]);
+        let around = Around { manner, daemon: &daemon, pam: &texts(base), run: &run() };
+        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), around);
+        let got: Vec<_> = got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
+        assert_eq!(got.join(" "), expected);
+    }
+
+    fn recipe(kind: Kind, assignments: &[(Text, Text)]) -> Recipe {
+        Recipe {
             kind,
             uid: None,
             command: Text::default(),
             input: None,
-            environment: texts(assignments).into(),
+            environment: assignments.into(),
             directory: None,
             umask: None,
             nice: 0,
+            knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
-        };
-        let daemon =
-            texts(&[("LANG", "de_DE.UTF-8"), ("LC_TIME", "C"), ("PATH", "/sbin"), ("X", "1")]);
-        let around = Around { manner, daemon: &daemon, pam: &texts(base) };
-        let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), around);
-        let got: Vec<_> = got.assignments().map(|one| String::from_utf8(one).unwrap()).collect();
-        assert_eq!(got.join(" "), expected);
+        }
     }
 
     const PLAIN: &str = "HOME=/home/alice LOGNAME=alice USER=alice SHELL=/bin/sh PATH=/usr/bin:/bin:/usr/sbin:/sbin";
@@ -199,6 +260,24 @@ mod tests {
     #[test]
     fn the_last_assignment_of_a_name_wins() {
         check(Kind::Entry, &[("A", "1"), ("B", "2"), ("A", "3")], &format!("{PLAIN} A=3 B=2"));
+    }
+
+    #[test]
+    fn an_entry_with_options_knows_its_run_whatever_is_assigned() {
+        let assigned = [(Text::from("RAT_RUN_ID"), Text::from("mine"))];
+        let around = Around { manner: &OWN, daemon: &[], pam: &[], run: &run() };
+        let got = |kind, knows_run| {
+            let recipe = Recipe { knows_run, ..recipe(kind, &assigned) };
+            let got = Environment::of(&recipe, "alice", &Text::from("/home/alice"), around);
+            let of_run = |one: &Vec<u8>| one.starts_with(b"RAT_");
+            let got = got.assignments().filter(of_run).map(|one| String::from_utf8(one).unwrap());
+            got.collect::<Vec<_>>().join(" ")
+        };
+        let known = "RAT_RUN_ID=z RAT_RUN_JOB=backup-3fa21c RAT_RUN_SCHEDULED=1970-01-01T00:00:00Z \
+                     RAT_RUN_TRIGGER=catchup";
+        assert_eq!(got(Kind::Entry, true), known);
+        assert_eq!(got(Kind::SystemEntry, true), known);
+        assert_eq!(got(Kind::Entry, false), "RAT_RUN_ID=mine");
     }
 
     #[test]
@@ -237,6 +316,32 @@ mod tests {
         let expected = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1 HOME=/home/alice LOGNAME=alice \
                         USER=alice SHELL=/bin/ash";
         check_in(&manner, &[], Kind::Entry, &shell, expected);
+    }
+
+    #[test]
+    fn in_a_container_the_environment_is_the_containers() {
+        let inherits = Inherits::Unchanged;
+        let manner = Manner { inherits, sets_user: false, path: None, ..OWN };
+        let check = |assignments: &[(&str, &str)], expected: &str| {
+            check_in(&manner, &[], Kind::Entry, assignments, expected);
+        };
+        let daemons = "LANG=de_DE.UTF-8 LC_TIME=C PATH=/sbin X=1";
+        check(&[], daemons);
+        check(
+            &[("X", "2"), ("USER", "bob"), ("LOGNAME", "bob")],
+            &format!("{} USER=bob LOGNAME=bob", daemons.replace("X=1", "X=2")),
+        );
+    }
+
+    #[test]
+    fn in_a_container_only_a_shell_that_the_crontab_names_runs_a_command() {
+        let mut environment = Environment::default();
+        let daemon = [(Text::from("SHELL"), Text::from("/bin/zsh"))];
+        let manner = Manner { inherits: Inherits::Unchanged, sets_user: false, path: None, ..OWN };
+        let around = Around { manner: &manner, daemon: &daemon, pam: &[], run: &run() };
+        environment.set_five(around, "anna", &Text::from("/"));
+        assert_eq!(environment.shell(), Text::from("/bin/sh"));
+        assert_eq!(environment.get("SHELL"), Some(&Text::from("/bin/zsh")));
     }
 
     #[test]

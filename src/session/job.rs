@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -37,6 +37,8 @@ pub struct Prepared {
     directory: Directory,
     umask: Option<Mode>,
     nice: u8,
+    /// Its output is the session's own, and no pipe.
+    shares_output: bool,
 }
 
 /// Where a job runs, and what becomes of it if it cannot.
@@ -57,8 +59,8 @@ enum Directory {
 pub struct Started {
     /// Its main process, which must be waited for.
     pub pid: Pid,
-    /// Its standard output and error.
-    pub output: OwnedFd,
+    /// Its standard output and error, unless they are the session's own.
+    pub output: Option<OwnedFd>,
     /// Why it did not come to its command.
     pub refused: Option<Refusal>,
 }
@@ -92,11 +94,10 @@ impl Prepared {
         homeless: &Homeless,
     ) -> Result<Prepared, String> {
         let (shell, script) = match recipe.kind {
-            Kind::Entry | Kind::SystemEntry => (environment.get("SHELL").cloned(), None),
-            Kind::Period => (None, None),
-            Kind::At => (None, Some([CLOSE_SCRIPT, &recipe.command.0].concat())),
+            Kind::Entry | Kind::SystemEntry => (environment.shell(), None),
+            Kind::Period => (Text::from(SHELL), None),
+            Kind::At => (Text::from(SHELL), Some([CLOSE_SCRIPT, &recipe.command.0].concat())),
         };
-        let shell = shell.unwrap_or_else(|| Text::from(SHELL));
         let arguments = match recipe.kind {
             Kind::At => vec![b"sh".to_vec(), b"-c".to_vec(), READ_SCRIPT.into(), b"sh".to_vec()],
             Kind::Entry | Kind::SystemEntry | Kind::Period => {
@@ -126,15 +127,22 @@ impl Prepared {
             directory,
             umask: recipe.umask.map(Mode::from_bits_truncate),
             nice: recipe.nice,
+            shares_output: false,
             owner,
             shell,
         })
     }
 
+    /// The same job, which writes where this session does.
+    pub fn sharing_output(self) -> Prepared {
+        Prepared { shares_output: true, ..self }
+    }
+
     /// Starts the job; where that is refused for now it can be tried again. What the session has open, its claim too,
     /// is closed in the job at exec.
     pub fn start(&self) -> io::Result<Started> {
-        let (output, output_end) = pipe2(OFlag::O_CLOEXEC)?;
+        let pipe = if self.shares_output { None } else { Some(pipe2(OFlag::O_CLOEXEC)?) };
+        let (output, output_end) = pipe.unzip();
         let (trouble, trouble_end) = pipe2(OFlag::O_CLOEXEC)?;
         match process::fork()? {
             Fork::Child => {
@@ -149,7 +157,7 @@ impl Prepared {
         }
     }
 
-    fn become_job(&self, output: OwnedFd, trouble: OwnedFd) -> ! {
+    fn become_job(&self, output: Option<OwnedFd>, trouble: OwnedFd) -> ! {
         // Descriptor 3 may be an at-job's script, so what is needed until exec stands elsewhere.
         if let Ok(trouble) = process::raise(trouble.as_fd()) {
             let (step, errno) = match self.try_to_become(output) {
@@ -164,7 +172,7 @@ impl Prepared {
         process::exit(127)
     }
 
-    fn try_to_become(&self, output: OwnedFd) -> Result<Infallible, (Step, Errno)> {
+    fn try_to_become(&self, output: Option<OwnedFd>) -> Result<Infallible, (Step, Errno)> {
         setsid().map_err(|errno| (Step::Session, errno))?;
         if let Some(mask) = self.umask {
             umask(mask);
@@ -172,10 +180,14 @@ impl Prepared {
         // Nicer is always allowed, but where PAM's limits made the job less nice before.
         let _ = process::be_nicer(self.nice);
         self.owner.assume().map_err(|errno| (Step::Owner, errno))?;
-        let mut output = File::from(output);
+        let own = (io::stdout(), io::stderr());
+        let (output, errors) = match &output {
+            Some(pipe) => (pipe.as_fd(), pipe.as_fd()),
+            None => (own.0.as_fd(), own.1.as_fd()),
+        };
         // As the owner: root may be nobody on the file system that the home is on.
-        self.enter_directory(&mut output).map_err(|errno| (Step::Directory, errno))?;
-        let mut descriptors = vec![self.input.as_fd(), output.as_fd(), output.as_fd()];
+        self.enter_directory(errors).map_err(|errno| (Step::Directory, errno))?;
+        let mut descriptors = vec![self.input.as_fd(), output, errors];
         descriptors.extend(self.script.as_ref().map(OwnedFd::as_fd));
         let path = CString::new(self.shell.0.clone()).map_err(|_| (Step::Shell, Errno::EINVAL))?;
         process::execute(&Program {
@@ -187,18 +199,19 @@ impl Prepared {
         .map_err(|error| (Step::Shell, errno_of(&error)))
     }
 
-    fn enter_directory(&self, output: &mut File) -> Result<(), Errno> {
+    fn enter_directory(&self, errors: BorrowedFd<'_>) -> Result<(), Errno> {
         let directory = self.directory();
         let Err(errno) = chdir(directory.0.as_slice()) else { return Ok(()) };
         let why = format!("rat: cannot change to {}: {}", directory.shown(), errno.desc());
+        let complain = |text: String| nix::unistd::write(errors, text.as_bytes());
         match &self.directory {
             Directory::Exactly(_) => {
                 // The words are at's; scripts of people look for them.
-                let _ = writeln!(output, "{why}\nExecution directory inaccessible");
+                let _ = complain(format!("{why}\nExecution directory inaccessible\n"));
                 process::exit(1)
             }
             Directory::OrRoot(_) => {
-                let _ = writeln!(output, "{why}; running in /");
+                let _ = complain(format!("{why}; running in /\n"));
                 chdir("/")
             }
             Directory::Or(_, other) => chdir(other.0.as_slice()).or_else(|_| chdir("/")),

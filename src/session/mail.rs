@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::plan::job::{Kind, Mail as When, Recipe};
 use crate::plan::manner::{Addresses, Letter, Manner};
-use crate::plan::run::{Outcome, Report};
+use crate::plan::run::{Outcome, Report, Trigger};
 use crate::plan::text::Text;
 use crate::session::environment::Environment;
 use crate::session::output::append_line;
@@ -219,6 +219,12 @@ impl Told<'_> {
         add_header(&mut message, "X-Rat-Job", "", &run.name);
         add_header(&mut message, "X-Rat-Run", "", &run.id.to_string());
         add_header(&mut message, "X-Rat-Exit", "", &words(&self.report.outcome));
+        // What is sorted by its subject stays where it was.
+        if let (Kind::Entry | Kind::SystemEntry, Trigger::CatchUp) = (self.recipe.kind, run.trigger)
+        {
+            add_header(&mut message, "X-Rat-Trigger", "catchup", "");
+            add_header(&mut message, "X-Rat-Scheduled", &run.due.to_rfc2822(), "");
+        }
         message.push(b'\n');
         message
     }

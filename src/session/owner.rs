@@ -51,6 +51,11 @@ impl Owner {
         Ok(Owner { login: login.to_owned(), home: Text(user.dir.into_os_string().into_vec()), ids })
     }
 
+    /// Whoever this process is already, be it somebody whom the system has no name for.
+    pub fn of_this_process(login: &str, home: Text) -> Owner {
+        Owner { login: login.to_owned(), home, ids: Ids::Same }
+    }
+
     /// Refuses if the name has been given to somebody else since `uid` was written down.
     pub fn check_uid(&self, uid: Option<u32>) -> Result<(), String> {
         let now = match &self.ids {

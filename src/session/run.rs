@@ -16,7 +16,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, setsid};
 
-use crate::log::{Syslog, Weight, visible};
+use crate::log::{self, Syslog, Weight, visible};
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Kind;
 use crate::plan::manner::{Ends, Letter};
@@ -162,12 +162,12 @@ impl Session {
     fn tell(mut self, over: Report, claim: Claim) -> ExitCode {
         leave(&Report { told: true, output: Text::default(), ..over.clone() }, &claim);
         drop(claim);
-        match Owner::look_up(&self.order.run.owner) {
+        match self.owner() {
             Ok(owner) => {
                 let recipe = &self.order.recipe;
                 let environment = {
                     let (manner, daemon) = (&self.order.manner, &self.order.daemon[..]);
-                    let around = Around { manner, daemon, pam: &[] };
+                    let around = Around { manner, daemon, pam: &[], run: &self.order.run };
                     Environment::of(recipe, &owner.login, &owner.home, around)
                 };
                 if let Some(mail) = self.write_mail(&over, &owner, &environment) {
@@ -217,6 +217,7 @@ impl Session {
         let homeless = &self.order.manner.homeless;
         let prepared = Prepared::new(&self.order.recipe, &environment, owner, homeless)
             .map_err(Outcome::NotStarted)?;
+        let prepared = if self.order.as_ratd { prepared.sharing_output() } else { prepared };
         let ends = ends_of_children()
             .map_err(|error| Outcome::NotStarted(cannot("watch the job", error)))?;
         let started = self.start(&prepared, &ends);
@@ -225,7 +226,7 @@ impl Session {
         }
         let Started { pid, output, refused } = started.map_err(Outcome::NotStarted)?;
         self.log_start(pid, refused.as_ref());
-        let mut output = Some(File::from(output));
+        let mut output = output.map(File::from);
         let ended = match (refused, self.collect_until_end(pid, &ends, &mut output)) {
             (Some(refusal), _) => Ended::now(Outcome::NotStarted(refusal.why), None),
             (None, Ok((End::Exited(status), used))) => {
@@ -319,12 +320,11 @@ impl Session {
             }
             if pause == FIRST_PAUSE {
                 let name = self.order.run.name.as_bytes();
-                self.log.trouble(
-                    &self.order.run.owner,
-                    "CAN'T FORK",
-                    name,
-                    &format!("{why}; it waits"),
-                );
+                let why = format!("{why}; it waits");
+                self.log.trouble(&self.order.run.owner, "CAN'T FORK", name, &why);
+                if self.order.as_ratd {
+                    self.write_to_stderr(&format!("CAN'T FORK: {why}"));
+                }
             }
             if is_to_end(ends, pause).map_err(|error| error.to_string())? {
                 return Err(format!("{why}, and it was not to wait any longer"));
@@ -362,9 +362,20 @@ impl Session {
         }
     }
 
+    /// Who the job runs as. A container may have no users but the one it was started as, and no name for that.
+    fn owner(&self) -> Result<Owner, String> {
+        let login = &self.order.run.owner;
+        if !self.order.as_ratd {
+            return Owner::look_up(login);
+        }
+        let is_home = |(name, _): &&(Text, Text)| name.0 == b"HOME";
+        let home = self.order.daemon.iter().find(is_home).map(|(_, home)| home.clone());
+        Ok(Owner::of_this_process(login, home.unwrap_or_else(|| Text::from("/"))))
+    }
+
     /// Looks up the owner, and asks PAM.
     fn admit(&mut self) -> Result<(Owner, Environment), String> {
-        let mut owner = Owner::look_up(&self.order.run.owner)?;
+        let mut owner = self.owner()?;
         owner.check_uid(self.order.recipe.uid)?;
         match pam::admit(self.order.recipe.kind, &mut owner) {
             Ok(Admission::NotAsked) => {}
@@ -380,6 +391,7 @@ impl Session {
             manner: &self.order.manner,
             daemon: &self.order.daemon,
             pam: self.pam.as_ref().map_or(&[][..], |pam| &pam.environment),
+            run: &self.order.run,
         };
         let Order { recipe, manner, programs, .. } = &self.order;
         let environment = Environment::of(recipe, &owner.login, &owner.home, around)
@@ -450,7 +462,7 @@ impl Session {
             manner: &self.order.manner,
             daemon: &self.order.daemon,
             codeset: &self.order.codeset,
-            shown: self.order.echo,
+            shown: self.order.echo || self.order.as_ratd,
         };
         match told.mail() {
             Ok(mail) => mail,
@@ -498,7 +510,19 @@ impl Session {
     fn say(&mut self, who: &str, event: &str, detail: &[u8]) {
         self.log.cron(Weight::Error, who, event, detail);
         let detail = visible(detail);
-        let _ = writeln!(io::stderr(), "{}: ({who}) {event} ({detail})", self.order.run.name);
+        self.write_to_stderr(&format!("({who}) {event} ({detail})"));
+    }
+
+    /// Where that is ratd's standard error in a container, it is in the form of ratd's own lines.
+    fn write_to_stderr(&self, text: &str) {
+        let run = &self.order.run;
+        let line = if self.order.as_ratd {
+            let (job, id) = (run.name.as_str(), run.id.to_string());
+            log::object("error", text, &[("event", "trouble"), ("job", job), ("run_id", &id)])
+        } else {
+            format!("{}: {text}\n", run.name)
+        };
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     /// The end is the main process's, told by the kernel: the output may end long before or after.

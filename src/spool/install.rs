@@ -167,7 +167,7 @@ fn write_all(file: &mut File, user: &User, text: &[u8]) -> io::Result<()> {
 
 /// The crontab's file: where there is one it is read from there, wherever new ones go. A login name that is no plain
 /// file name, or one that would be passed over, has none.
-fn place(paths: &Paths, user: &User) -> io::Result<PathBuf> {
+pub fn place(paths: &Paths, user: &User) -> io::Result<PathBuf> {
     let name = &user.name;
     let is_plain = !name.is_empty() && !name.contains('/') && !name.chars().any(char::is_control);
     if !is_plain || !RAT.is_crontab_name(name, false) {

@@ -12,6 +12,7 @@ use crate::plan::catch_up::Every;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use crate::plan::missed::{ALL, MOST, Terms};
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::syntax::anacrontab;
@@ -19,6 +20,8 @@ use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
+use crate::syntax::directive::Options;
+use crate::syntax::options::{Key, Value};
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
@@ -213,7 +216,7 @@ pub fn of_crontab(
 }
 
 /// What one line chose for several entries is told once.
-fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut told = HashSet::new();
     said.retain(|said| told.insert((said.line, said.columns.start)));
     said
@@ -237,6 +240,8 @@ fn job_of_entry(
 ) -> Job {
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = machine.delay(&id.0, entry.random_delay);
+    let terms = terms(&entry.options, &id, machine);
+    let knows_run = entry.options.all().next().is_some();
     Job {
         id,
         name,
@@ -246,6 +251,7 @@ fn job_of_entry(
         zone,
         delay,
         single: entry.flags.single,
+        terms,
         recipe: Recipe {
             kind,
             command: entry.command,
@@ -255,6 +261,7 @@ fn job_of_entry(
             directory: None,
             umask: None,
             nice: 0,
+            knows_run,
             quiet: entry.flags.quiet,
             mailing: Mailing {
                 on_failure_only: entry.flags.mail_on_failure_only,
@@ -263,6 +270,22 @@ fn job_of_entry(
         },
         origin: Origin { source: source.clone(), line: entry.line },
     }
+}
+
+/// What an entry's options say of starts that are late.
+fn terms(options: &Options, id: &JobId, machine: &Machine) -> Terms {
+    let value = |key| options.get(key).map(|chosen| &chosen.value);
+    let made_up = match value(Key::Catchup) {
+        Some(Value::Word("once", _)) => 1,
+        Some(Value::Word("all", most)) => most.unwrap_or(ALL).min(MOST),
+        _ => 0,
+    };
+    let deadline = match value(Key::Deadline) {
+        Some(Value::Duration(deadline)) => TimeDelta::from_std(*deadline).ok(),
+        _ => None,
+    };
+    let share = u16::try_from(machine.draw(&id.0, 999)).unwrap_or(0);
+    Terms { made_up, deadline, share, ac_only: value(Key::AcOnly) == Some(&Value::Is(true)) }
 }
 
 /// The jobs of an anacrontab, and what is to be said about it. Nothing is known yet of when they were done.
@@ -287,6 +310,7 @@ pub fn of_anacrontab(
             // It is part of the schedule, and begins only when the job may start.
             delay: TimeDelta::zero(),
             single: false,
+            terms: Terms::default(),
             recipe: Recipe {
                 kind: Kind::Period,
                 command: line.command,
@@ -296,6 +320,7 @@ pub fn of_anacrontab(
                 directory: None,
                 umask: None,
                 nice: 0,
+                knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
             },

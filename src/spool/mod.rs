@@ -1,11 +1,12 @@
 //! The directories crontabs live in: which files count, whether they can be trusted, what changed since the last
-//! look. Waits for disks and name services, so ratd's loop never calls it.
+//! look; and what rat.conf says of them. Waits for disks and name services, so ratd's loop never calls it.
 
 pub mod file;
 pub mod handover;
 pub mod header;
 pub mod install;
 pub mod jobs;
+pub mod settings;
 pub mod versions;
 pub mod watch;
 
@@ -21,10 +22,11 @@ use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
 use crate::spool::jobs::{Machine, Rules, Zones};
+use crate::spool::settings::{Found, Settings};
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
-use crate::syntax::dialect::{Dialect, Loss};
+use crate::syntax::dialect::{Dialect, Loss, RAT};
 
 /// Where users' crontabs are, under the root.
 const USERS: [&str; 3] = ["var/spool/cron/crontabs", "var/spool/cron", "etc/crontabs"];
@@ -64,12 +66,15 @@ pub enum Change {
     Skipped { source: Source, problem: String },
     /// It is not there any more, or not to be trusted, and what it held counts no more.
     Gone { source: Source, problems: Vec<String> },
+    /// rat.conf was read. It counts; if not, what it last said does.
+    Configured { source: Source, problems: Vec<String>, counts: bool },
 }
 
-/// What a file was read as.
+/// What a file was read as, and what is to be told.
 #[derive(Debug)]
 struct Loaded {
-    jobs: Vec<Arc<Job>>,
+    /// `None`: it is so wrong that what it held before still counts.
+    jobs: Option<Vec<Arc<Job>>>,
     problems: Vec<String>,
     left: Vec<String>,
 }
@@ -89,8 +94,9 @@ pub struct Spool {
     root: PathBuf,
     machine: Machine,
     zones: Zones,
-    dialect: &'static Dialect,
-    config: Config,
+    /// The one dialect that was asked for; else rat.conf says which one counts where.
+    dialect: Option<&'static Dialect>,
+    settings: Settings,
     /// What the anacrontab runs.
     periods: Vec<Text>,
     /// Names that are passed over.
@@ -101,7 +107,11 @@ pub struct Spool {
 
 impl Spool {
     /// The system's places under the root: /etc/crontab, /etc/cron.d, the users' spools, /etc/anacrontab.
-    pub fn of_system(paths: &Paths, dialect: &'static Dialect) -> Spool {
+    pub fn of_system(
+        paths: &Paths,
+        dialect: Option<&'static Dialect>,
+        settings: Settings,
+    ) -> Spool {
         let file = |path, role| Place { path: paths.under_root(path), is_directory: false, role };
         let directory =
             |path, role| Place { path: paths.under_root(path), is_directory: true, role };
@@ -109,16 +119,22 @@ impl Spool {
             vec![file("etc/crontab", Role::System), directory("etc/cron.d", Role::System)];
         places.extend(USERS.map(|path| directory(path, Role::User)));
         places.push(file("etc/anacrontab", Role::Period));
-        Spool::new(places, paths, dialect)
+        Spool::new(places, paths, dialect, settings)
     }
 
     /// One file, all of whose jobs run as `owner`.
     pub fn of_file(path: &Path, owner: &str, paths: &Paths, dialect: &'static Dialect) -> Spool {
         let role = Role::Single { owner: owner.to_owned() };
-        Spool::new(vec![Place { path: path.to_owned(), is_directory: false, role }], paths, dialect)
+        let place = Place { path: path.to_owned(), is_directory: false, role };
+        Spool::new(vec![place], paths, Some(dialect), Settings::none())
     }
 
-    fn new(places: Vec<Place>, paths: &Paths, dialect: &'static Dialect) -> Spool {
+    fn new(
+        places: Vec<Place>,
+        paths: &Paths,
+        dialect: Option<&'static Dialect>,
+        settings: Settings,
+    ) -> Spool {
         Spool {
             places,
             files: BTreeMap::new(),
@@ -126,19 +142,23 @@ impl Spool {
             machine: Machine::of(paths),
             zones: Zones::new(&paths.root),
             dialect,
-            config: Config::default(),
+            settings,
             periods: Vec::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
         }
     }
 
-    /// The directories in which something may change that `look` would find. Ask again after each look:
-    /// directories and links come and go.
+    /// The directories in which something may change that `look` would find, and a file that stands alone. Ask again
+    /// after each look: directories and links come and go.
     pub fn watched(&self) -> BTreeSet<PathBuf> {
         let mut directories = BTreeSet::new();
         for place in &self.places {
             directories.append(&mut watch::directories(&place.path));
+            if matches!(place.role, Role::Single { .. }) {
+                // Of a file that is mounted by itself the directory says nothing.
+                directories.extend(place.path.canonicalize());
+            }
             if place.is_directory && place.path.is_dir() {
                 directories.insert(place.path.clone());
             }
@@ -147,6 +167,9 @@ impl Spool {
             directories.append(&mut watch::directories(path));
         }
         for path in self.zones.files() {
+            directories.append(&mut watch::directories(path));
+        }
+        if let Some(path) = self.settings.path() {
             directories.append(&mut watch::directories(path));
         }
         let waits = |(path, identity): (&PathBuf, &Option<Identity>)| {
@@ -165,6 +188,8 @@ impl Spool {
             // Read anew, but remembered: one that went away meanwhile has to be told of.
             self.files.values_mut().for_each(|identity| *identity = None);
         }
+        let mut changes = Vec::new();
+        changes.extend(self.look_at_settings());
         self.look_for_periods();
         for (path, names) in &self.awaited {
             if !names.iter().all(|name| is_unknown(name))
@@ -173,7 +198,6 @@ impl Spool {
                 *identity = None;
             }
         }
-        let mut changes = Vec::new();
         let mut present = BTreeSet::new();
         let mut skipped = BTreeSet::new();
         for (place, names) in self.list() {
@@ -195,11 +219,39 @@ impl Spool {
             let problem = format!("{}: not read, by its name it is no crontab", path.display());
             changes.push(Change::Skipped { source: Source(path.clone()), problem });
         }
-        for path in self.skipped.difference(&skipped) {
+        // One that counts now after all has been told of.
+        for path in self.skipped.difference(&skipped).filter(|path| !present.contains(*path)) {
             changes.push(Change::Gone { source: Source(path.clone()), problems: Vec::new() });
         }
         self.skipped = skipped;
         changes
+    }
+
+    /// What rat.conf says of crontabs holds for all of them at once: if it changed, they are read anew.
+    fn look_at_settings(&mut self) -> Option<Change> {
+        let source = Source(self.settings.path()?.clone());
+        let before = self.settings.config.clone();
+        let change = match self.settings.look() {
+            Found::Same => return None,
+            Found::Read(problems) => Change::Configured { source, problems, counts: true },
+            Found::Refused(problems) => Change::Configured { source, problems, counts: false },
+        };
+        if !self.settings.config.reads_crontabs_as(&before) {
+            // Read anew, but remembered: one that went away meanwhile has to be told of.
+            self.files.values_mut().for_each(|identity| *identity = None);
+        }
+        Some(change)
+    }
+
+    /// What rat.conf says.
+    pub fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    /// As which cron a file is read.
+    fn dialect_of(&self, path: &Path) -> &'static Dialect {
+        let of_config = || self.settings.config.dialects.of(path, &self.root);
+        self.dialect.or_else(of_config).unwrap_or(&RAT)
     }
 
     /// System crontabs are read with regard to the anacrontab, and anew when that runs something else.
@@ -247,7 +299,7 @@ impl Spool {
         let system = place.role == Role::System;
         for path in entries.flatten().map(|entry| entry.path()).filter(|path| !path.is_dir()) {
             match path.file_name().and_then(|name| name.to_str()) {
-                Some(name) if self.dialect.is_crontab_name(name, system) => {
+                Some(name) if self.dialect_of(&path).is_crontab_name(name, system) => {
                     names.crontabs.push(path)
                 }
                 // An install that goes on.
@@ -281,8 +333,11 @@ impl Spool {
         let was_known = self.files.insert(path.to_owned(), identity).is_some();
         let source = Source(path.to_owned());
         match self.load(path, role) {
-            Ok(Loaded { jobs, problems, left }) => {
+            Ok(Loaded { jobs: Some(jobs), problems, left }) => {
                 changes.push(Change::Loaded { source, jobs, problems, left });
+            }
+            Ok(Loaded { jobs: None, problems, .. }) => {
+                changes.push(Change::Kept { source, problems });
             }
             Err(Refusal::Untrusted(why)) => {
                 if path.is_symlink() {
@@ -302,6 +357,7 @@ impl Spool {
         }
     }
 
+    /// What a file holds, and what is to be told of it.
     fn load(&mut self, path: &Path, role: &Role) -> Result<Loaded, Refusal> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (trust, owner) = match role {
@@ -324,6 +380,8 @@ impl Spool {
             }
             Role::Single { .. } => self.of_crontab(&text, &source, jobs::Owner::Single(&owner)),
         };
+        let is_wrong = |said: &Diagnostic| said.severity == Severity::Error;
+        let stays = self.dialect_of(path).error == Loss::Change && diagnostics.iter().any(is_wrong);
         let shown = path.display().to_string();
         // What works as written is no problem.
         let problems = diagnostics.iter().filter(|said| said.severity > Severity::Note);
@@ -333,6 +391,7 @@ impl Spool {
             let line = job.origin.line;
             format!("{shown}:{line}: left to the anacrontab, which runs the same directories")
         });
+        let jobs = if stays { None } else { Some(jobs) };
         Ok(Loaded { jobs, problems, left: left.collect() })
     }
 
@@ -342,8 +401,8 @@ impl Spool {
         source: &Source,
         owner: jobs::Owner,
     ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
-        let (dialect, machine, config) = (self.dialect, &self.machine, &self.config);
-        let rules = Rules { dialect, machine, config };
+        let dialect = self.dialect_of(&source.0);
+        let rules = Rules { dialect, machine: &self.machine, config: &self.settings.config };
         let read = jobs::of_crontab(text, source, owner, &rules, &mut self.zones);
         let (jobs, mut diagnostics) = read;
         if !matches!(owner, jobs::Owner::Column) {
@@ -352,8 +411,8 @@ impl Spool {
         let lines: BTreeMap<_, _> =
             jobs.iter().rev().map(|job| (job.owner.clone(), job.origin.line)).collect();
         let unknown: Vec<_> = lines.into_iter().filter(|(name, _)| is_unknown(name)).collect();
-        let cron = self.dialect.cron;
-        let loses_all = self.dialect.unknown_users == Loss::File && !unknown.is_empty();
+        let cron = dialect.cron;
+        let loses_all = dialect.unknown_users == Loss::File && !unknown.is_empty();
         diagnostics.extend(unknown.iter().map(|(name, line)| {
             let message = format!("there is no user {name}");
             if loses_all {

@@ -6,6 +6,7 @@
 pub mod absences;
 pub mod column;
 pub mod error;
+pub mod missed;
 pub mod queue;
 pub mod runs;
 pub mod stamps;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::store::error::Error;
+use crate::store::runs::Retention;
 
 /// Marks a file as ours in its header: "rat1".
 const APPLICATION_ID: i32 = 0x7261_7431;
@@ -34,12 +36,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
-    include_str!("../../migrations/0004_absences.sql"),
+    include_str!("../../migrations/0004_missed.sql"),
+    include_str!("../../migrations/0005_absences.sql"),
 ];
 
 /// The database, open.
 #[derive(Debug)]
 pub struct Store {
+    /// What is kept of runs that are over.
+    pub retention: Retention,
     connection: Connection,
     path: PathBuf,
 }
@@ -51,6 +56,7 @@ pub struct Store {
 pub struct Change<'a> {
     transaction: Transaction<'a>,
     path: &'a Path,
+    retention: Retention,
 }
 
 impl Store {
@@ -71,7 +77,7 @@ impl Store {
         let version = examine(&connection, &path, migrations.len())?;
         prepare(&mut connection, &path, version, migrations)
             .map_err(|source| Error::sqlite(&path, source))?;
-        Ok(Store { connection, path })
+        Ok(Store { retention: Retention::default(), connection, path })
     }
 
     /// Where it lies.
@@ -86,7 +92,7 @@ impl Store {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| Error::sqlite(&self.path, source))?;
-        Ok(Change { transaction, path: &self.path })
+        Ok(Change { transaction, path: &self.path, retention: self.retention })
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {

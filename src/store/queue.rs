@@ -183,7 +183,7 @@ impl Change<'_> {
                 .map(|(id, mut claimed)| {
                     claimed.run.id = RunId(id);
                     mark.execute(params![claimed.number.cast_signed(), Column(claimed.run.id)])?;
-                    runs::insert(connection, &claimed.run)?;
+                    runs::insert(connection, &claimed.run, self.retention)?;
                     Ok(claimed)
                 })
                 .collect()

@@ -4,17 +4,26 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::plan::civil::Timestamp;
 use crate::plan::job::JobId;
-use crate::plan::run::{Outcome, Report, Run, RunId, Usage};
+use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
 use crate::plan::text::Text;
 use crate::store::column::{Column, of_outcome, outcome};
 use crate::store::error::Error;
-use crate::store::{Change, Store, queue};
+use crate::store::{Change, Store, missed, queue};
 
-/// So many runs of one job are kept at most.
-const KEPT_RUNS: u32 = 50;
+/// What is kept of runs that are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// So many runs of one job at most.
+    pub runs: u32,
+    /// So long after the end, the newest run of each job excepted.
+    pub age: chrono::TimeDelta,
+}
 
-/// A run is kept so long after its end, the newest of each job excepted.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { runs: 50, age: chrono::TimeDelta::days(30) }
+    }
+}
 
 /// The newest run of a job that does not run any more is kept so long.
 const NEWEST_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(800);
@@ -62,14 +71,14 @@ pub struct Filter<'a> {
 impl Change<'_> {
     /// Records that a run was ordered, so that it is missed if it never ends.
     pub fn begun(&self, run: &Run) -> Result<(), Error> {
-        self.write(|connection| insert(connection, run))
+        self.write(|connection| insert(connection, run, self.retention))
     }
 
     /// Records how a run ended, whether its beginning was recorded or not. Told again, it changes nothing;
     /// told of a run that was given up as lost, it is believed.
     pub fn finish(&self, report: &Report) -> Result<(), Error> {
         self.write(|connection| {
-            insert(connection, &report.run)?;
+            insert(connection, &report.run, self.retention)?;
             let (kind, status, why) = of_outcome(&report.outcome);
             connection
                 .prepare_cached(
@@ -99,7 +108,7 @@ impl Change<'_> {
     /// Gives a run up as lost at `now`, unless its end is known.
     pub fn lose(&self, run: &Run, why: &str, now: Timestamp) -> Result<(), Error> {
         self.write(|connection| {
-            insert(connection, run)?;
+            insert(connection, run, self.retention)?;
             let lost = connection
                 .prepare_cached(
                     "UPDATE runs SET outcome = 'lost', why = ?2, ended = ?3
@@ -122,9 +131,10 @@ impl Change<'_> {
                      (SELECT id FROM runs WHERE newest = ?1 AND ended < ?2 ORDER BY ended LIMIT ?3)",
             )?;
             let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-            let old = delete.execute(params![0, Column(now - KEPT), rows])?;
+            let before = now - self.retention.age;
+            let old = delete.execute(params![0, Column(before), rows])?;
             let newest = delete.execute(params![1, Column(now - NEWEST_KEPT), rows])?;
-            Ok(old + newest + queue::forget(connection, now - KEPT, limit)?)
+            Ok(old + newest + queue::forget(connection, before, limit)?)
         })
     }
 }
@@ -222,7 +232,7 @@ impl Store {
 ///
 /// It becomes the newest run of its job, and the one that falls behind the last that are kept goes. An at-job
 /// runs once: for it there is no newest run to keep longer than others.
-pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, run: &Run, kept: Retention) -> rusqlite::Result<()> {
     let inserted = connection
         .prepare_cached(
             "INSERT INTO runs (id, job, name, owner, due, cause, newest)
@@ -241,6 +251,9 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<()>
     if inserted == 0 || claimed {
         return Ok(());
     }
+    if matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp) {
+        missed::handled(connection, &run.job, run.due)?;
+    }
     connection
         .prepare_cached("UPDATE runs SET newest = 0 WHERE job = ?1 AND newest = 1 AND id < ?2")?
         .execute(params![run.job.0, Column(run.id)])?;
@@ -255,7 +268,7 @@ pub(super) fn insert(connection: &Connection, run: &Run) -> rusqlite::Result<()>
             "DELETE FROM runs WHERE outcome IS NOT NULL AND job = ?1 AND id <=
                  (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
-        .execute(params![run.job.0, KEPT_RUNS])?;
+        .execute(params![run.job.0, kept.runs])?;
     Ok(())
 }
 

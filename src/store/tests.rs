@@ -10,12 +10,13 @@ use crate::plan::absence::{Absence, Cause};
 use crate::plan::at_queue::QueueKind;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{JobId, Kind, Mail};
+use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId, Trigger, Usage};
 use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
 use crate::store::queue::{Removed, Retried, State};
 use crate::store::runs::Filter;
-use crate::store::{MIGRATIONS, Store};
+use crate::store::{Change, MIGRATIONS, Store};
 
 const ALICE: Uid = Uid::from_raw(1000);
 const BOB: Uid = Uid::from_raw(1001);
@@ -738,4 +739,101 @@ fn absences_are_found_by_the_time_they_cover_and_forgotten_in_the_end() {
     assert_eq!(found(&store, 13, 20, 9), []);
     note(&mut store, &all[3..]);
     assert_eq!(found(&store, 0, 999, 9), all[3..]);
+}
+
+#[test]
+fn an_entry_is_known_from_when_it_was_first_seen() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let job = JobId("backup".to_owned());
+    let change = store.begin().unwrap();
+    let first = change.recall(&job, at(100), at(101)).unwrap();
+    assert_eq!(first, Remembered { handled: at(100), ..Remembered::default() });
+    assert_eq!(change.recall(&job, at(500), at(501)).unwrap(), first);
+    change.commit().unwrap();
+    let known = store.entry(&job).unwrap().unwrap();
+    assert_eq!((known.first_seen, known.remembered), (at(101), first));
+    assert_eq!(store.entry(&JobId("other".to_owned())).unwrap(), None);
+    assert_eq!(store.entries().unwrap(), std::slice::from_ref(&job));
+    let change = store.begin().unwrap();
+    change.forget_entries(&[job]).unwrap();
+    change.commit().unwrap();
+    assert_eq!(store.entries().unwrap(), []);
+}
+
+/// What is written down of the job `backup` after some writes, after each of which it is killed.
+fn remembered(writes: &[&dyn Fn(&Change)]) -> String {
+    let directory = Directory::new();
+    let job = JobId("backup".to_owned());
+    for write in writes {
+        let mut store = directory.open();
+        let change = store.begin().unwrap();
+        change.recall(&job, at(100), at(100)).unwrap();
+        write(&change);
+        change.commit().unwrap();
+    }
+    let known = directory.open().entry(&job).unwrap().unwrap().remembered;
+    let seconds = |all: Vec<Timestamp>| -> Vec<i64> {
+        all.into_iter().map(|instant| (instant - at(0)).num_seconds()).collect()
+    };
+    let [handled] = seconds(vec![known.handled])[..] else { return String::new() };
+    let (owed, done) = (seconds(known.owed), seconds(known.done));
+    format!("handled {handled} owed {owed:?} done {done:?}")
+}
+
+#[test]
+fn a_run_is_the_last_word_on_its_instant_and_only_then_on_those_before() {
+    let job = JobId("backup".to_owned());
+    let begun = |id: u64, due: i64, trigger: Trigger| {
+        let run = Run { due: at(due), trigger, ..run(id, "backup") };
+        move |change: &Change| change.begun(&run).unwrap()
+    };
+    let owe = |owed: &'static [i64], handled: i64| {
+        let job = job.clone();
+        move |change: &Change| {
+            let owed: Vec<_> = owed.iter().copied().map(at).collect();
+            change.owe(&job, &owed, at(handled)).unwrap();
+        }
+    };
+    let anew = |change: &Change| change.begin_anew().unwrap();
+    let (schedule, catch_up) = (Trigger::Schedule, Trigger::CatchUp);
+    // Before it is decided what was missed, a run says nothing of what came before it.
+    let early = begun(1, 300, schedule);
+    assert_eq!(remembered(&[&early]), "handled 100 owed [] done [300]");
+    assert_eq!(remembered(&[&early, &owe(&[200], 310)]), "handled 310 owed [200] done []");
+    // Then it does.
+    let current = owe(&[200, 250], 310);
+    let later = begun(2, 400, schedule);
+    assert_eq!(remembered(&[&current, &later]), "handled 400 owed [200, 250] done []");
+    assert_eq!(remembered(&[&current, &anew, &later]), "handled 310 owed [200, 250] done [400]");
+    // What is made up for is owed no longer, whoever wrote it down.
+    let made_up = begun(3, 200, catch_up);
+    assert_eq!(remembered(&[&current, &made_up]), "handled 310 owed [250] done []");
+    assert_eq!(remembered(&[&current, &anew, &made_up]), "handled 310 owed [250] done [200]");
+    assert_eq!(remembered(&[&current, &made_up, &made_up]), "handled 310 owed [250] done []");
+    // One that somebody asked for is no answer to the schedule.
+    let by_hand = begun(4, 500, Trigger::Manual);
+    assert_eq!(remembered(&[&current, &by_hand]), "handled 310 owed [200, 250] done []");
+    // A report tells as much as a beginning.
+    let reported = |change: &Change| {
+        let run = Run { due: at(400), ..run(5, "backup") };
+        change.finish(&report(run, Outcome::Exited(0))).unwrap();
+    };
+    assert_eq!(remembered(&[&current, &reported]), "handled 400 owed [200, 250] done []");
+    let skipped = |change: &Change| change.handled(&JobId("backup".to_owned()), at(400)).unwrap();
+    assert_eq!(remembered(&[&current, &skipped]), "handled 400 owed [200, 250] done []");
+    // A clock that was set back takes the word back.
+    assert_eq!(remembered(&[&current, &owe(&[], 50)]), "handled 50 owed [] done []");
+}
+
+#[test]
+fn runs_of_other_jobs_leave_nothing_behind() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let change = store.begin().unwrap();
+    change.begun(&run(1, "plain")).unwrap();
+    change.handled(&JobId("plain".to_owned()), at(5)).unwrap();
+    change.owe(&JobId("plain".to_owned()), &[at(5)], at(6)).unwrap();
+    change.commit().unwrap();
+    assert_eq!(store.entries().unwrap(), []);
 }

@@ -1,23 +1,66 @@
-//! What rat.conf says of the options of jobs: what holds where an entry says nothing, and what no entry may go beyond.
-//! Knows which of several values counts; not where the file is.
+//! What rat.conf says, as values: above all what holds where an entry says nothing, and what no entry may go beyond.
+//! Knows which of several values counts; not how the file is written, nor where it is.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect::Dialect;
 use crate::syntax::directive::{Chosen, Level, Options};
 use crate::syntax::options::{Key, Value};
 
 /// What rat.conf says; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// `[dialects]`
+    pub dialects: Dialects,
+    /// `[at]`
+    pub at: AtJobs,
+    /// The program that takes mail.
+    pub sendmail: Option<String>,
+    /// `[history]`
+    pub kept: Kept,
     /// `[defaults]`: for every job.
     pub defaults: Options,
     /// `[user NAME]`: for the jobs of this user, before the defaults.
     pub users: BTreeMap<String, Options>,
     /// `[limits]`
     pub limits: Vec<Limit>,
+}
+
+/// As which cron crontabs are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dialects {
+    /// Wherever nothing else is said.
+    pub default: Option<&'static Dialect>,
+    /// Directories, or files, and what holds in them.
+    pub places: Vec<(String, &'static Dialect)>,
+}
+
+/// How at-jobs are held, as far as anything is said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AtJobs {
+    /// So many run at once.
+    pub parallel: Option<u32>,
+    /// How much later than due one may start that says nothing about it.
+    pub deadline: Option<TimeDelta>,
+    /// The load average below which batch jobs start, in hundredths.
+    pub batch_load: Option<u32>,
+    /// How far apart batch jobs start.
+    pub batch_interval: Option<TimeDelta>,
+}
+
+/// What the history keeps, as far as anything is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// So many runs of each job.
+    pub runs: Option<u32>,
+    /// For so many days.
+    pub days: Option<u32>,
 }
 
 /// A bound for an option of every job.
@@ -43,6 +86,14 @@ pub enum Bound {
 }
 
 impl Config {
+    /// Whether crontabs say the same with this as with another one.
+    pub fn reads_crontabs_as(&self, other: &Config) -> bool {
+        let of_entries = |config: &Config| {
+            (config.defaults.clone(), config.users.clone(), config.limits.clone())
+        };
+        self.dialects == other.dialects && of_entries(self) == of_entries(other)
+    }
+
     /// The options that an entry of this owner runs with: what it says itself, else what the owner's section says, else
     /// the defaults; and nothing beyond the limits. `None`: it is denied an option that must not be passed over, so
     /// that it is not to run.
@@ -72,7 +123,26 @@ impl Config {
     }
 }
 
+impl Dialects {
+    /// The dialect that was said for a file: for the place that comes closest to it. Places are named as they are
+    /// under `root`.
+    pub fn of(&self, file: &Path, root: &Path) -> Option<&'static Dialect> {
+        let file = Path::new("/").join(file.strip_prefix(root).unwrap_or(file));
+        let near = self.places.iter().filter(|(place, _)| file.starts_with(place));
+        let nearest = near.max_by_key(|(place, _)| place.len());
+        nearest.map(|(_, dialect)| *dialect).or(self.default)
+    }
+}
+
 impl Limit {
+    /// What to say of a setting of rat.conf's own that goes beyond this limit.
+    pub fn goes_beyond(&self, options: &Options) -> Option<Diagnostic> {
+        let Bound::Up(bound, text) = &self.bound else { return None };
+        let chosen = options.get(self.key)?;
+        let is_looser = self.key.known().is_looser(Some(&chosen.value), bound);
+        is_looser.then(|| self.too_loose(chosen, text))
+    }
+
     /// Puts the bound in the place of what is looser. Only who chose that in a crontab is told.
     fn cut(&self, options: &mut Options, said: &mut Vec<Diagnostic>) {
         let Bound::Up(bound, text) = &self.bound else { return };
@@ -153,6 +223,7 @@ mod tests {
             defaults: options(Level::Defaults, defaults),
             users: BTreeMap::from([("alice".to_owned(), options(Level::User, section))]),
             limits: limits(bounds),
+            ..Config::default()
         };
         let mut said = Vec::new();
         let found = config.options("alice", &options(Level::Directive, written), &mut said);
@@ -202,6 +273,27 @@ mod tests {
         // Run on every host instead of on one of them, it would do harm.
         check("", "", "fleet=deny", "fleet=web", "not run, E030");
         check("", "", "fleet=deny", "", "");
+    }
+
+    #[test]
+    fn the_dialect_of_the_nearest_place_counts() {
+        let [debian, cronie, rat] = ["debian", "cronie", "rat"]
+            .map(|name| Dialect::named_or_own(name).unwrap_or_else(|why| panic!("{name}: {why}")));
+        let places = [("/etc", debian), ("/etc/cron.d/new", rat)];
+        let places = places.map(|(place, dialect)| (place.to_owned(), dialect)).to_vec();
+        let dialects = Dialects { default: Some(cronie), places };
+        for (root, file, expected) in [
+            ("/", "/etc/crontab", debian),
+            ("/", "/etc/cron.d/old", debian),
+            ("/", "/etc/cron.d/new", rat),
+            ("/", "/etc2/crontab", cronie),
+            ("/srv", "/srv/etc/crontab", debian),
+            ("/", "/var/spool/cron/alice", cronie),
+        ] {
+            let found = dialects.of(Path::new(file), Path::new(root));
+            assert_eq!(found.map(|dialect| dialect.name), Some(expected.name), "{root} {file}");
+        }
+        assert_eq!(Dialects::default().of(Path::new("/etc/crontab"), Path::new("/")), None);
     }
 
     #[test]

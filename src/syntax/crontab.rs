@@ -8,7 +8,7 @@ use crate::plan::job::Assignments;
 use crate::plan::schedule::Schedule;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
-use crate::syntax::dialect::{Dash, Dialect, FlagRule, Loss, Nul, ZoneRule};
+use crate::syntax::dialect::{Dash, Dialect, Fields, FlagRule, Loss, Nul, ZoneRule};
 use crate::syntax::directive::{Directives, Options};
 use crate::syntax::environment::Environment;
 use crate::syntax::expression::{self, Word, is_blank, words};
@@ -136,6 +136,9 @@ pub fn read(text: &[u8], form: Form, seed: &Seed, dialect: &'static Dialect) -> 
         }
     }
     reading.check_end(text);
+    if dialect.whole_file {
+        reading.assign_to_all();
+    }
     let mut crontab = reading.crontab;
     crontab.is_lost = reading.lost;
     crontab.diagnostics.sort_by_key(|said| said.line);
@@ -220,6 +223,15 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// Gives every entry what the whole file assigns.
+    fn assign_to_all(&mut self) {
+        let Some(environment) = self.environment.share() else { return };
+        for entry in &mut self.crontab.entries {
+            entry.environment = environment.clone();
+            entry.zone = self.zone.clone();
+        }
+    }
+
     fn check_end(&mut self, text: &[u8]) {
         self.directives.end(self.crontab.entries.len(), &mut self.crontab.diagnostics);
         if self.dialect.mends_text && !text.is_empty() && !text.ends_with(b"\n") {
@@ -291,9 +303,10 @@ impl<'s> Reading<'s> {
         let cron = self.dialect.cron;
         let error = match self.dialect.error {
             Loss::File => error.help(format!("for this {cron} uses no line of the file")),
+            Loss::Change => error.help(format!("{cron} goes on with what the file held before")),
             _ => error,
         };
-        self.lost |= self.dialect.error == Loss::File;
+        self.lost |= matches!(self.dialect.error, Loss::File | Loss::Change);
         self.say(error);
     }
 
@@ -340,7 +353,9 @@ impl<'s> Reading<'s> {
         let nul = text.iter().position(|byte| *byte == 0);
         let end =
             nul.unwrap_or(text.len()).min(start.saturating_add(self.dialect.limits.assignment));
-        let shape = if self.dialect.variables.is_empty() {
+        let shape = if self.dialect.whole_file {
+            plain_assignment(&text[..end], start)
+        } else if self.dialect.variables.is_empty() {
             assignment(&text[..end], start, self.dialect)
         } else {
             one_word_assignment(text, start, self.dialect)
@@ -433,7 +448,7 @@ impl<'s> Reading<'s> {
             self.say(Diagnostic::warning("W055", line, columns, message));
             return;
         }
-        if self.crontab.zones.is_empty() {
+        if self.crontab.zones.is_empty() && !self.dialect.whole_file {
             let message = "the entries below are read in this zone".to_owned();
             self.say(
                 Diagnostic::warning("W055", line, columns.clone(), message)
@@ -467,7 +482,11 @@ impl<'s> Reading<'s> {
         if !self.count_entry(text, line, start) {
             return Next::Nothing;
         }
-        let Some(environment) = self.environment.share() else {
+        let shared = match self.dialect.whole_file {
+            true => Some(Arc::from([])),
+            false => self.environment.share(),
+        };
+        let Some(environment) = shared else {
             self.directives.forget();
             let message = "the file's assignments and entries alternate too often".to_owned();
             self.say(
@@ -597,6 +616,23 @@ fn assignment<'t>(text: &'t [u8], start: usize, dialect: &Dialect) -> Shape<'t> 
         },
         None => Shape::BadValue { columns: from..end, why: "the value's quote is never closed" },
     }
+}
+
+/// A name without blanks, `=`, and the rest of the line without a pair of quotes around it.
+fn plain_assignment(text: &[u8], start: usize) -> Shape<'_> {
+    let skip = |from: usize| from + text[from..].iter().take_while(|byte| is_space(**byte)).count();
+    let in_name = |byte: &&u8| **byte != b'=' && !is_space(**byte);
+    let end = start + text[start..].iter().take_while(in_name).count();
+    let equals = skip(end);
+    if end == start || text.get(equals) != Some(&b'=') {
+        return Shape::Other;
+    }
+    let from = skip(equals + 1);
+    let columns = match &text[from..] {
+        [first @ (b'"' | b'\''), .., last] if first == last => from + 1..text.len() - 1,
+        _ => from..text.len(),
+    };
+    Shape::Assignment { name: start..end, value: &text[columns.clone()], columns }
 }
 
 /// Without blanks at the end, and without a pair of quotes around the rest.
@@ -846,6 +882,9 @@ impl Line<'_> {
         if !self.dialect.is_rat() {
             return Some(5);
         }
+        if self.dialect.fields == Fields::Quartz {
+            return Some(self.count_by_trial(at));
+        }
         let fields: Vec<Word<'_>> = first
             .into_iter()
             .chain(words)
@@ -869,6 +908,15 @@ impl Line<'_> {
             }
             _ => Some(5),
         }
+    }
+
+    /// As many of seven or six words before a command as can be read as fields; else five.
+    fn count_by_trial(&self, at: usize) -> usize {
+        let found: Vec<_> = words(self.text, self.line, at).take(8).collect();
+        let is_schedule = |count: &usize| {
+            found.len() > *count && expression::are_fields(&found[..*count], self.dialect.fields)
+        };
+        [7, 6].into_iter().find(is_schedule).unwrap_or(5)
     }
 
     fn sixth_field(&self, sixth: Word<'_>, count: usize) -> Diagnostic {
@@ -956,7 +1004,11 @@ impl Line<'_> {
             1 => expression::nickname(next(), self.dialect, said),
             7 => {
                 let words = [(); 7].map(|()| next());
-                expression::seven(words, &mut dice, said)
+                expression::seven(words, self.dialect.fields, &mut dice, said)
+            }
+            _ if self.dialect.fields == Fields::Quartz => {
+                let words: Vec<_> = (0..count).map(|_| next()).collect();
+                expression::six(&words, self.dialect, &mut dice, said)
             }
             _ => {
                 let words = [(); 5].map(|()| next());

@@ -38,6 +38,9 @@ pub struct Dialect {
     pub empty_values: bool,
     /// Blanks at the end of a quoted value are cut, and a second pair of quotes in it.
     pub strips_quoted: bool,
+    /// An assignment is `NAME = VALUE` to the end of the line, blanks and all, without quotes if it ends in the one it
+    /// begins with; and it holds for every entry of the file, wherever it stands.
+    pub whole_file: bool,
     /// What is assigned before the first line.
     pub assigned: &'static [(&'static str, &'static str)],
     /// What `CRON_TZ` does.
@@ -90,6 +93,8 @@ pub enum Loss {
     Line,
     /// All entries of the file.
     File,
+    /// The change of the file: what it held before stays in force.
+    Change,
 }
 
 /// What a NUL byte does.
@@ -173,6 +178,9 @@ pub enum FlagRule {
 pub enum Fields {
     /// Strictly, with names in full, `~`, `L` and `$`.
     Rat,
+    /// The same, and `?`, `5/15`, `15W`, `LW` and small letters; 7 is 0 wherever it stands. Seven, six or five of them
+    /// are a schedule, whichever can be read first.
+    Quartz,
     /// As Vixie's, in one of its kinds.
     Vixie(Vixie),
     /// By filling a ring of values, whatever comes.
@@ -218,6 +226,7 @@ const OWN: Dialect = Dialect {
     without_effect: &[],
     empty_values: true,
     strips_quoted: false,
+    whole_file: false,
     assigned: &[],
     zone: ZoneRule::Read,
     random_delay: true,
@@ -368,19 +377,46 @@ pub static BUSYBOX: Dialect = Dialect {
     ..OWN
 };
 
+/// What `ratd --container` reads: supercronic's crontabs as they are, and what rat reads besides.
+pub static CONTAINER: Dialect = Dialect {
+    name: "container",
+    cron: "ratd --container",
+    error: Loss::Change,
+    whole_file: true,
+    random_delay: false,
+    percent: false,
+    flags: FlagRule::None,
+    star_commands: true,
+    dash: Dash::Error,
+    fields: Fields::Quartz,
+    single: true,
+    manner: Manner { path: None, sets_user: false, inherits: Inherits::Unchanged, ..manner::OWN },
+    ..OWN
+};
+
 /// Every cron but rat.
 pub static OTHERS: [&Dialect; 3] = [&DEBIAN, &CRONIE, &BUSYBOX];
 
 impl Dialect {
     /// The dialect of this name; what names there are, if it is none.
     pub fn named(name: &str) -> Result<&'static Dialect, String> {
-        let found = OTHERS.iter().find(|dialect| dialect.name == name).copied();
-        found.ok_or_else(|| "the dialects are debian, cronie and busybox".to_owned())
+        let found = OTHERS.into_iter().chain([&CONTAINER]).find(|dialect| dialect.name == name);
+        let names = "the dialects are debian, cronie, busybox and container";
+        found.ok_or_else(|| names.to_owned())
     }
 
-    /// Whether this is rat's own.
+    /// The same, where rat's own has a name too: `rat`.
+    pub fn named_or_own(name: &str) -> Result<&'static Dialect, String> {
+        match name {
+            "rat" => Ok(&RAT),
+            name => Dialect::named(name)
+                .map_err(|_| "the dialects are rat, debian, cronie and busybox".to_owned()),
+        }
+    }
+
+    /// Whether this is rat's own, or rat's own in a container.
     pub fn is_rat(&self) -> bool {
-        self.fields == Fields::Rat
+        matches!(self.fields, Fields::Rat | Fields::Quartz)
     }
 
     /// Whether a file of this name in a directory of crontabs is one.

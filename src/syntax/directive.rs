@@ -462,12 +462,7 @@ fn choose(
     };
     if !known.is_honoured && *told & key.bit() == 0 {
         *told |= key.bit();
-        let message = format!("ratd does not act on `{}` yet", known.name);
-        let columns = spelled.columns.0.start..value.end;
-        said.push(
-            Diagnostic::note("N015", spelled.line, columns, message)
-                .label("read and checked, without effect"),
-        );
+        said.push(known.without_effect(spelled.line, spelled.columns.0.start..value.end));
     }
     let Spelled { level, line, .. } = *spelled;
     chosens.chosen.push(Arc::new(Chosen { key, value: found, level, line, columns: value }));

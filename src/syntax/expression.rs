@@ -1,6 +1,10 @@
 //! A schedule as people write it: five fields, seven fields or a nickname. Knows how fields make a schedule,
 //! and what is surprising about one; does not know what stands after it.
 
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, NaiveDate, Weekday};
+
 use crate::plan::schedule::{ALL_WEEKDAYS, Calendar, LAST, Schedule, Seconds, Stars};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{Dialect, Fields};
@@ -53,6 +57,12 @@ pub fn parse(
     let mut dice = Dice::new(seed, text.trim().as_bytes());
     let mut said = Vec::new();
     let schedule = match words {
+        [Some(a), Some(b), Some(c), Some(d), Some(e), year, None, ..]
+            if dialect.fields == Fields::Quartz =>
+        {
+            let words = [a, b, c, d, e].into_iter().chain(year).collect::<Vec<_>>();
+            six(&words, dialect, &mut dice, &mut said)
+        }
         [Some(word), None, ..] if word.text.starts_with(b"@") => nickname(word, dialect, &mut said),
         [Some(a), Some(b), Some(c), Some(d), Some(e), None, ..] => {
             five([a, b, c, d, e], dialect, &mut dice, &mut said).map(Schedule::Calendar)
@@ -60,7 +70,7 @@ pub fn parse(
         [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f), Some(g), None]
             if dialect.is_rat() =>
         {
-            seven([a, b, c, d, e, f, g], &mut dice, &mut said)
+            seven([a, b, c, d, e, f, g], dialect.fields, &mut dice, &mut said)
         }
         [_, _, _, _, _, Some(sixth), None, None] => {
             said.push(six_fields(sixth));
@@ -200,6 +210,41 @@ pub fn five(
     Some(if dialect.by_the_clock { calendar.by_the_clock() } else { calendar })
 }
 
+/// Whether these are fields, the last of which is a year, and there may be a second before the minute.
+pub fn are_fields(words: &[Word<'_>], fields: Fields) -> bool {
+    const UNITS: [&Unit; 6] = [&SECOND, &MINUTE, &HOUR, &DAY, &MONTH, &WEEKDAY];
+    let Some((year, words)) = words.split_last() else { return false };
+    let seed = Seed::default();
+    let (dice, said) = (&mut Dice::new(&seed, &[]), &mut Vec::new());
+    let units = &UNITS[UNITS.len() - words.len().min(UNITS.len())..];
+    field::years(year.text, year.place, fields, dice, said).is_ok()
+        && words
+            .iter()
+            .zip(units)
+            .all(|(word, unit)| one(*word, unit, fields, dice, said).is_some())
+}
+
+/// Minute, hour, day, month, weekday, and perhaps a year, as a container has them.
+pub fn six(
+    words: &[Word<'_>],
+    dialect: &'static Dialect,
+    dice: &mut Dice<'_>,
+    said: &mut Vec<Diagnostic>,
+) -> Option<Schedule> {
+    let [minute, hour, day, month, weekday, year @ ..] = words else { return None };
+    let (minute, hour, day, month, weekday) = (*minute, *hour, *day, *month, *weekday);
+    let has_workdays = day.text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'w'));
+    if year.is_empty() && !has_workdays {
+        let words = [minute, hour, day, month, weekday];
+        return five(words, dialect, dice, said).map(Schedule::Calendar);
+    }
+    // The full minute of any year, which stand nowhere.
+    let second = Word { text: b"0", ..minute };
+    let year = year.first().copied().unwrap_or(Word { text: b"*", ..weekday });
+    let words = [second, minute, hour, day, month, weekday, year];
+    seven(words, dialect.fields, dice, said)
+}
+
 /// Where what counts is whether a day field leaves anything out, and not how it begins: with one that leaves
 /// nothing out, the other; with two that do, either. A ring of days has a day 0, which only `*` fills.
 fn restricted(days: Field, weekdays: Field) -> (Field, Field) {
@@ -207,7 +252,7 @@ fn restricted(days: Field, weekdays: Field) -> (Field, Field) {
     let all_weekdays = weekdays.bits == ALL_WEEKDAYS;
     let either = all_days == all_weekdays && !all_days;
     (
-        Field { bits: days.bits & u64::from(ALL_DAYS), star: !either && all_days },
+        Field { bits: days.bits & u64::from(ALL_DAYS), star: !either && all_days, ..days },
         Field { star: !either && all_weekdays, ..weekdays },
     )
 }
@@ -306,22 +351,30 @@ fn check_months(calendar: &Calendar, day: Word<'_>) -> Option<Diagnostic> {
 /// Second, minute, hour, day, month, weekday, year, with crontab's weekday numbers and day rule.
 pub fn seven(
     words: [Word<'_>; 7],
+    fields: Fields,
     dice: &mut Dice<'_>,
     said: &mut Vec<Diagnostic>,
 ) -> Option<Schedule> {
     let [second, minute, hour, day, month, weekday, year] = words;
-    let seconds = one(second, &SECOND, Fields::Rat, dice, said);
-    let minutes = one(minute, &MINUTE, Fields::Rat, dice, said);
-    let hours = one(hour, &HOUR, Fields::Rat, dice, said);
-    let days = one(day, &DAY, Fields::Rat, dice, said);
-    let months = one(month, &MONTH, Fields::Rat, dice, said);
-    let weekdays = one(weekday, &WEEKDAY, Fields::Rat, dice, said);
-    let years = field::years(year.text, year.place, dice, said).map_err(|error| said.push(error));
+    let seconds = one(second, &SECOND, fields, dice, said);
+    let minutes = one(minute, &MINUTE, fields, dice, said);
+    let hours = one(hour, &HOUR, fields, dice, said);
+    let days = one(day, &DAY, fields, dice, said);
+    let months = one(month, &MONTH, fields, dice, said);
+    let weekdays = one(weekday, &WEEKDAY, fields, dice, said);
+    let years = field::years(year.text, year.place, fields, dice, said);
+    let years = years.map_err(|error| said.push(error));
     let (seconds, minutes, hours, years) = (seconds?, minutes?, hours?, years.ok()?);
-    let calendar = calendar(minutes, hours, days?, months?, weekdays?);
-    check_days(&calendar, day, weekday, said);
+    let days = days?;
+    let calendar = calendar(minutes, hours, days, months?, weekdays?);
+    if days.workdays == 0 {
+        check_days(&calendar, day, weekday, said);
+    }
     let time = format!("{} {} {}", list(seconds.bits), list(minutes.bits), list(hours.bits));
-    let alternatives = dates(&calendar, &years);
+    let mut alternatives = dates(&calendar, &years);
+    if days.workdays != 0 {
+        alternatives.append(&mut working_days(days.workdays, calendar.months, &years));
+    }
     let alternatives: Result<Vec<cron::Schedule>, _> =
         alternatives.iter().map(|dates| format!("{time} {dates}").parse()).collect();
     match alternatives {
@@ -379,6 +432,50 @@ fn dates(calendar: &Calendar, years: &[u32]) -> Vec<String> {
     dates
 }
 
+/// The days nearest to these that are neither Saturday nor Sunday, without leaving their month, in the same form. Years
+/// that begin on the same weekday and are as long have the same ones.
+fn working_days(near: u32, months: u16, years: &[u32]) -> Vec<String> {
+    let mut alike: BTreeMap<(u32, bool), Vec<u32>> = BTreeMap::new();
+    for year in years {
+        let first = NaiveDate::from_ymd_opt(*year as i32, 1, 1);
+        let weekday = first.map_or(0, |first| first.weekday().num_days_from_sunday());
+        alike.entry((weekday, is_leap(year))).or_default().push(*year);
+    }
+    let mut dates = Vec::new();
+    for years in alike.values() {
+        let mut months_by_days: BTreeMap<u64, u64> = BTreeMap::new();
+        for month in (1..=12).filter(|month| months >> month & 1 == 1) {
+            let days = working_days_of(near, years[0], month);
+            *months_by_days.entry(days).or_default() |= 1 << month;
+        }
+        months_by_days.remove(&0);
+        let text = |(days, months)| format!("{} {} * {}", list(days), list(months), commas(years));
+        dates.extend(months_by_days.into_iter().map(text));
+    }
+    dates
+}
+
+fn working_days_of(near: u32, year: u32, month: u32) -> u64 {
+    let date = |day| NaiveDate::from_ymd_opt(year as i32, month, day);
+    let Some(last) = (28..=31).rev().find(|day| date(*day).is_some()) else { return 0 };
+    let wanted = (0..=last).filter(|day| near >> day & 1 == 1);
+    let nearest = wanted.filter_map(|day| {
+        let day = if day == 0 { last } else { day };
+        Some(match date(day)?.weekday() {
+            Weekday::Sat if day > 1 => day - 1,
+            Weekday::Sat => day + 2,
+            Weekday::Sun if day < last => day + 1,
+            Weekday::Sun => day - 2,
+            _ => day,
+        })
+    });
+    nearest.fold(0, |days, day| days | 1 << day)
+}
+
+fn is_leap(year: &u32) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
 /// Months of one length.
 struct Months {
     months: u16,
@@ -388,9 +485,6 @@ struct Months {
 
 impl Months {
     fn by_length(years: &[u32]) -> [Months; 4] {
-        let is_leap = |year: &u32| {
-            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-        };
         let months = |list: &[u16]| list.iter().fold(0, |bits, month| bits | 1 << month);
         let (leap, common) = years.iter().partition(|year| is_leap(year));
         [

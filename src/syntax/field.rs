@@ -82,6 +82,8 @@ pub struct Field {
     /// Bit N for value N; for days, bit 0 is the last day of the month, and for weekdays there are those that
     /// `Calendar` has besides.
     pub bits: u64,
+    /// For days, those for which the nearest working day is meant; bit 0 is the last day of the month.
+    pub workdays: u32,
     /// The text begins with `*`, whatever follows: Vixie's star flag.
     pub star: bool,
 }
@@ -97,11 +99,14 @@ pub fn parse(
 ) -> Result<Field, Diagnostic> {
     if text == b"*" && fields != Fields::Ring {
         let all = Item::Values { from: unit.first, to: unit.top, step: 1 };
-        return Ok(Field { bits: all.bits(), star: true });
+        return Ok(Field { bits: all.bits(), workdays: 0, star: true });
     }
-    let mut bits = 0;
+    let (mut bits, mut workdays) = (0, 0);
     let mut reader = Reader { text, at: 0, unit, place, fields, dice, warnings };
-    let read = reader.items(&mut |item| bits |= item.bits());
+    let read = reader.items(&mut |item| {
+        bits |= item.bits();
+        workdays |= if let Item::Workday(day) = item { 1 << day } else { 0 };
+    });
     match (read, fields) {
         (Err(wrong), Fields::Ring) => {
             // The error is logged, and what was filled before it is what the entry has.
@@ -116,19 +121,27 @@ pub fn parse(
         let said_already = (1..=LAST).fold(0, |bits, nth| bits | week << (7 * nth));
         bits = week | (bits >> BY_NUMBER << 7 & !said_already);
     }
-    Ok(Field { bits, star: text.first() == Some(&b'*') })
+    Ok(Field { bits, workdays, star: has_star(text, unit, fields) })
+}
+
+/// Whether the field leaves it to the others. Of days Quartz asks for a whole item that is a star, Vixie for a byte.
+fn has_star(text: &[u8], unit: &Unit, fields: Fields) -> bool {
+    if fields == Fields::Quartz && [DAY, WEEKDAY].contains(unit) {
+        return text.split(|byte| *byte == b',').any(|item| item == b"*" || item == b"?");
+    }
+    text.first() == Some(&b'*')
 }
 
 /// Reads a field of years: the years themselves, in order.
 pub fn years(
     text: &[u8],
     place: Place,
+    fields: Fields,
     dice: &mut Dice<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Vec<u32>, Diagnostic> {
     let mut years = Vec::new();
-    let mut reader =
-        Reader { text, at: 0, unit: &YEAR, place, fields: Fields::Rat, dice, warnings };
+    let mut reader = Reader { text, at: 0, unit: &YEAR, place, fields, dice, warnings };
     reader.items(&mut |item| {
         if let Item::Values { from, to, step } = item {
             years.extend((from..=to).step_by(step as usize));
@@ -167,6 +180,8 @@ enum Item {
     LastDay,
     /// The Nth of a weekday in a month, or the last.
     Weekday { weekday: u32, nth: u32 },
+    /// The working day that is nearest to a day of the month, or to the last for 0.
+    Workday(u32),
     /// What another cron would select.
     Bits(u64),
 }
@@ -181,6 +196,7 @@ impl Item {
             Item::LastDay => 1,
             Item::Weekday { weekday, nth } => 1 << (BY_NUMBER + 7 * (nth - 1) + weekday % 7),
             Item::Bits(bits) => bits,
+            Item::Workday(_) => 0,
         }
     }
 }
@@ -200,11 +216,18 @@ impl Reader<'_, '_> {
         loop {
             match self.fields {
                 Fields::Rat => select(self.item()?),
+                Fields::Quartz => select(self.item_of_quartz()?),
                 Fields::Vixie(vixie) => select(self.item_of_vixie(&vixie)?),
                 Fields::Ring => select(self.item_of_ring()?),
             }
             match (self.peek(), self.fields) {
                 (None, _) => return Ok(()),
+                // Of Quartz' list an end that is empty is none of its items.
+                (Some(b','), Fields::Quartz)
+                    if self.text[self.at..].iter().all(|byte| *byte == b',') =>
+                {
+                    return Ok(());
+                }
                 (Some(b','), _) => self.at += 1,
                 // Where the rest is left out, this byte is taken for the end of the file before it can be.
                 (Some(0xff), Fields::Vixie(_)) => return Err(self.stray()),
@@ -215,6 +238,55 @@ impl Reader<'_, '_> {
                 (Some(_), _) => return Err(self.stray()),
             }
         }
+    }
+
+    /// What Quartz has besides, which rat alone would reject.
+    fn item_of_quartz(&mut self) -> Result<Item, Diagnostic> {
+        // `1,,2` and `,1` are lists too, but nothing is none.
+        let is_more = self.text[self.at..].iter().any(|byte| *byte != b',');
+        while self.peek() == Some(b',') && is_more {
+            self.at += 1;
+        }
+        let start = self.at;
+        let item = self.text[start..start + self.rest_of_item()].to_ascii_lowercase();
+        let whole = |selected| Some((item.len(), selected));
+        let found = match item.as_slice() {
+            b"?" => whole(Item::Values { from: self.unit.first, to: self.unit.top, step: 1 }),
+            b"l" if *self.unit == DAY => whole(Item::LastDay),
+            b"lw" if *self.unit == DAY => whole(Item::Workday(0)),
+            [day @ .., b'w'] if *self.unit == DAY => {
+                let day = str::from_utf8(day).ok().and_then(|day| day.parse().ok());
+                day.filter(|day| (1..=31).contains(day)).and_then(|day| whole(Item::Workday(day)))
+            }
+            [day @ .., b'l'] if *self.unit == WEEKDAY => self.last_of_quartz(day).and_then(whole),
+            _ => None,
+        };
+        if let Some((length, selected)) = found {
+            self.at += length;
+            return Ok(selected);
+        }
+        if let Some(stepped) = self.step_of_quartz(&item)? {
+            return Ok(stepped);
+        }
+        self.item()
+    }
+
+    fn last_of_quartz(&self, weekday: &[u8]) -> Option<Item> {
+        let number = || str::from_utf8(weekday).ok()?.parse::<u32>().ok().filter(|day| *day <= 7);
+        let name = || named(weekday, self.unit.names).map(|index| index as u32);
+        number().or_else(name).map(|weekday| Item::Weekday { weekday, nth: LAST })
+    }
+
+    /// `5/15`: from 5 on, to the end of the unit.
+    fn step_of_quartz(&mut self, item: &[u8]) -> Result<Option<Item>, Diagnostic> {
+        let slash = item.iter().position(|byte| *byte == b'/');
+        let is_value = |from: &[u8]| !from.is_empty() && from.iter().all(u8::is_ascii_alphanumeric);
+        if !slash.is_some_and(|slash| is_value(&item[..slash])) {
+            return Ok(None);
+        }
+        let start = self.at;
+        let from = self.value()?;
+        self.stepped(start, from, self.unit.top).map(Some)
     }
 
     fn item(&mut self) -> Result<Item, Diagnostic> {
@@ -420,6 +492,8 @@ impl Reader<'_, '_> {
         let start = self.at;
         if let Some(value) = self.number() {
             let whole = start..self.at;
+            let is_sunday = self.fields == Fields::Quartz && *self.unit == WEEKDAY && value == 7;
+            let value = if is_sunday { 0 } else { value };
             if (self.unit.first..=self.unit.last).contains(&value) {
                 return Ok(value);
             }

@@ -19,5 +19,6 @@ pub mod lints;
 pub mod on_calendar;
 pub mod options;
 pub mod portability;
+pub mod rat_conf;
 pub mod seed;
 pub mod timespec;

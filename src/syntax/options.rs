@@ -2,8 +2,10 @@
 //! a value is one; not where options are written, nor what becomes of them.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::time::Duration;
 
+use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::duration;
 use crate::syntax::field::nearest;
 
@@ -132,6 +134,11 @@ const fn option(key: Key, name: &'static str, takes: Takes, default: &'static st
     Known { key, name, takes, default, is_honoured: false, fails_closed: false }
 }
 
+/// One of those that something is done about.
+const fn honoured(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
+    Known { is_honoured: true, ..option(key, name, takes, default) }
+}
+
 /// One of those that must not be misread.
 const fn closed(key: Key, name: &'static str, takes: Takes, default: &'static str) -> Known {
     Known { fails_closed: true, ..option(key, name, takes, default) }
@@ -144,7 +151,7 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Desc, "desc", Takes::Text, ""),
     option(Key::Tags, "tags", Takes::List(Item::Name), ""),
     closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes"),
-    Known { is_honoured: true, ..option(Key::Match, "match", Takes::Text, "") },
+    honoured(Key::Match, "match", Takes::Text, ""),
     closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's"),
     option(Key::Dst, "dst", Takes::Word(&["classic", "wall"]), "classic"),
     option(Key::Jitter, "jitter", Takes::Jitter, "0"),
@@ -154,10 +161,10 @@ pub const OPTIONS: &[Known] = &[
     option(Key::DayMatch, "day-match", Takes::Word(&["or", "and"]), "or"),
     option(Key::When, "when", Takes::Days, ""),
     option(Key::Manual, "manual", Takes::YesOrNo, "no"),
-    option(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
+    honoured(Key::AcOnly, "ac-only", Takes::YesOrNo, "no"),
     option(Key::LoadMax, "load-max", Takes::Load, ""),
-    option(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
-    option(Key::Deadline, "deadline", Takes::Duration, "the next instant, at most 24h"),
+    honoured(Key::Catchup, "catchup", Takes::Word(&["none", "once", "all[:N]"]), "none"),
+    honoured(Key::Deadline, "deadline", Takes::Duration, "24h; for one instant, no later than the next"),
     option(Key::Overlap, "overlap", Takes::Word(&["allow", "skip", "queue[:N]", "replace"]), "allow"),
     option(Key::Lock, "lock", Takes::Lock, ""),
     option(Key::Pool, "pool", Takes::Name, ""),
@@ -291,6 +298,17 @@ impl Known {
                 _ => Looser::Neither,
             },
         }
+    }
+
+    /// What to say where it is set while nothing acts on it.
+    #[cold]
+    pub fn without_effect(&self, line: u32, columns: Range<usize>) -> Diagnostic {
+        let message = format!("ratd does not act on `{}` yet", self.name);
+        let label = match self.fails_closed {
+            true => "without effect: what runs, runs as if this were not there",
+            false => "read and checked, without effect",
+        };
+        Diagnostic::warning("W016", line, columns, message).label(label)
     }
 
     /// What it takes, in words.
@@ -429,6 +447,14 @@ impl Item {
             }
             Item::Variable => "names of variables with commas between them",
         }
+    }
+}
+
+/// A load average, in hundredths.
+pub fn hundredths(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(load) if load > 0.0 && load < 1e6 => Ok((load * 100.0).round() as u32),
+        Ok(_) | Err(_) => Err("a load average is a number above 0".to_owned()),
     }
 }
 

@@ -5,5 +5,7 @@ pub mod host;
 pub mod lock;
 pub mod pam;
 pub mod pattern;
+pub mod power;
 pub mod process;
 pub mod socket;
+pub mod uevent;

@@ -296,8 +296,15 @@ fn with_new_id(mut action: Action) -> Action {
     match &mut action {
         Action::Start { run, .. } => run.id = RunId(run.id.0 + (1 << 40)),
         Action::Claim { first, .. } => *first = RunId(first.0 + (1 << 40)),
-        Action::Missed { .. } | Action::Skipped { .. } | Action::Stamp { .. } | Action::AskLoad => {
-        }
+        Action::MakeUp { run, .. } => run.id = RunId(run.id.0 + (1 << 40)),
+        Action::Missed { .. }
+        | Action::Skipped { .. }
+        | Action::Stamp { .. }
+        | Action::AskLoad
+        | Action::Recall { .. }
+        | Action::Owe { .. }
+        | Action::Forget { .. }
+        | Action::AskPower => {}
     }
     action
 }

@@ -182,6 +182,11 @@ impl Oracle {
                 | Action::Skipped { .. }
                 | Action::Stamp { .. }
                 | Action::AskLoad => {}
+                Action::Recall { .. }
+                | Action::Owe { .. }
+                | Action::Forget { .. }
+                | Action::MakeUp { .. }
+                | Action::AskPower => return Err(format!("{action:?}, and no job asks for it")),
             }
         }
         Ok(())
@@ -326,7 +331,11 @@ impl Oracle {
         let now = turn.wall.div_euclid(1000);
         let (mut at_boot, mut claimed, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
         match turn.event {
-            Event::Woke | Event::Adopted { .. } => {}
+            Event::Woke
+            | Event::Adopted { .. }
+            | Event::Recalled { .. }
+            | Event::NotMadeUp { .. }
+            | Event::Power { .. } => {}
             Event::Loaded { source, .. } | Event::Gone { source } => {
                 self.load(source, turn.loaded, now)
             }

@@ -7,6 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use rat::plan::catch_up::{Every, Period};
 use rat::plan::civil::Offsets;
 use rat::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use rat::plan::missed::Terms;
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use rat::plan::text::Text;
 use rat::zone::Zone;
@@ -236,6 +237,7 @@ impl Spec {
             zone: self.rules.clone(),
             delay: TimeDelta::zero(),
             single: false,
+            terms: Terms::default(),
             recipe: recipe(),
             origin: Origin { source: source.clone(), line },
         })
@@ -289,6 +291,7 @@ pub fn recipe() -> Recipe {
         directory: None,
         umask: None,
         nice: 0,
+        knows_run: false,
         quiet: false,
         mailing: Mailing::default(),
     }

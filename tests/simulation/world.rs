@@ -373,7 +373,14 @@ impl World {
                 let at = self.true_time + *self.chance.pick(&busy);
                 self.befall(at, Coming::Claim { first, limit });
             }
-            Action::Missed { .. } | Action::Skipped { .. } | Action::AskLoad => {}
+            Action::Missed { .. }
+            | Action::Skipped { .. }
+            | Action::AskLoad
+            | Action::Recall { .. }
+            | Action::Owe { .. }
+            | Action::Forget { .. }
+            | Action::MakeUp { .. }
+            | Action::AskPower => {}
             // The store's copy; the session wrote the file.
             Action::Stamp { .. } => {}
         }

@@ -53,7 +53,7 @@ pub struct Options {
     /// The same, with the words of Debian's crontab
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Check it as another cron would: debian, cronie or busybox
+    /// Check it as another cron would: debian, cronie, busybox or container
     #[arg(long, value_name = "DIALECT", value_parser = Dialect::named)]
     dialect: Option<&'static Dialect>,
     /// List what the crontab was before each change

@@ -45,6 +45,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             directory: None,
             umask: None,
             nice: 0,
+            knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
         },
@@ -63,7 +64,8 @@ impl Case {
     fn mail(&self) -> Result<Option<Mail>, Unsafe> {
         let home = Text::from("/home/alice");
         let daemon = [(Text::from("DOMAIN"), Text::from("example.org"))];
-        let around = Around { manner: &self.manner, daemon: &daemon, pam: &self.base };
+        let (manner, run) = (&self.manner, &self.report.run);
+        let around = Around { manner, daemon: &daemon, pam: &self.base, run };
         let environment = Environment::of(&self.recipe, "alice", &home, around);
         Told {
             report: &self.report,
@@ -475,4 +477,16 @@ fn what_is_not_utf_8_may_be_in_the_characters_of_the_locale() {
         let expected = format!("Content-Type: text/plain; charset={expected}");
         assert_eq!(case.header("Content-Type"), [expected]);
     }
+}
+
+#[test]
+fn a_mail_says_what_its_run_makes_up_for_and_only_then() {
+    let mut case = entry(&[], b"x");
+    assert_eq!(case.header("X-Rat-Trigger"), [""; 0]);
+    let subject = case.header("Subject");
+    case.report.run.trigger = Trigger::CatchUp;
+    assert_eq!(case.header("X-Rat-Trigger"), ["X-Rat-Trigger: catchup"]);
+    let scheduled = "X-Rat-Scheduled: Thu, 1 Jan 1970 00:00:00 +0000";
+    assert_eq!(case.header("X-Rat-Scheduled"), [scheduled]);
+    assert_eq!(case.header("Subject"), subject);
 }
