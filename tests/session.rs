@@ -110,6 +110,7 @@ impl Bench {
                 owner: me(),
                 due: Default::default(),
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind,

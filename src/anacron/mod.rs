@@ -211,8 +211,9 @@ impl Anacron {
                     let delay = Duration::from_secs(60 * u64::from(every.delay));
                     // As anacron does: the day on which it was called, however late a job is started.
                     let date = reading(&self.zone, self.began).date();
-                    let held =
-                        Held { stamp, once: Once { period: every.period, date, forced: false } };
+                    let (period, on_success) = (every.period, job.retries.times > 0);
+                    let once = Once { period, date, forced: false, on_success };
+                    let held = Held { stamp, once };
                     planned.push(Planned { job: job.clone(), asked, delay, held });
                 }
                 Ok(Some(_)) => {}
@@ -297,6 +298,7 @@ impl Anacron {
                 owner,
                 due: now,
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             recipe: Recipe { environment, ..job.recipe.clone() },
             stamp: Some(Asked { file, once }),

@@ -7,8 +7,10 @@ use crate::anacron::options::Options;
 use crate::paths::Paths;
 use crate::plan::job::{Job, Source};
 use crate::spool::file::{self, Refusal, Trust};
-use crate::spool::jobs::{Machine, Zones, of_anacrontab};
+use crate::spool::jobs::{Machine, Rules, Zones, of_anacrontab};
+use crate::syntax::config::Config;
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::dialect;
 use crate::sys::pattern;
 
 /// An anacrontab that was read.
@@ -31,8 +33,9 @@ impl Table {
         })?;
         let mut zones = Zones::new(&paths.root);
         let source = Source(path.clone());
-        let (jobs, diagnostics) =
-            of_anacrontab(&read.text, &source, &Machine::of(paths), &mut zones);
+        let (machine, config) = (Machine::of(paths), Config::default());
+        let rules = Rules { dialect: &dialect::RAT, machine: &machine, config: &config };
+        let (jobs, diagnostics) = of_anacrontab(&read.text, &source, &rules, &mut zones);
         Ok(Table { path, jobs, diagnostics })
     }
 

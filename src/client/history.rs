@@ -114,6 +114,7 @@ fn trigger(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Schedule => "schedule",
         Trigger::CatchUp => "catch-up",
+        Trigger::Retry => "retry",
         Trigger::Reboot => "reboot",
         Trigger::At => "at",
         Trigger::Manual => "manual",

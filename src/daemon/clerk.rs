@@ -24,6 +24,7 @@ use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_writ
 use crate::log::Syslog;
 use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
+use crate::plan::catch_up::is_done_by;
 use crate::plan::civil::{Timestamp, reading};
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
@@ -36,7 +37,7 @@ use crate::spool::watch::{directories, is_blind};
 use crate::spool::{self, Spool};
 use crate::store::Store;
 use crate::store::error::Error;
-use crate::store::runs::Filter;
+use crate::store::runs::{Filter, Past};
 use crate::sys::host;
 
 /// So much is committed at once; more would make the first of it wait too long.
@@ -84,6 +85,8 @@ pub struct Clerk {
     /// What waits for an earlier fork server to end.
     unsettled: Option<Command>,
     unsettled_is_told: bool,
+    /// Every file has been read once.
+    has_begun: bool,
     /// Lost runs of at-jobs whose owners are being told.
     being_told: BTreeSet<RunId>,
     /// Entries that make up for what they missed, in the files that were read.
@@ -126,6 +129,7 @@ impl Clerk {
             settled: false,
             unsettled: None,
             unsettled_is_told: false,
+            has_begun: false,
             being_told: BTreeSet::new(),
             making_up: BTreeMap::new(),
             recalls: Vec::new(),
@@ -178,6 +182,7 @@ impl Clerk {
         }
         self.look();
         self.begin_anew();
+        self.has_begun = true;
         let after_boot = self.is_first_since_boot();
         self.answers.give(Answer::Ready { after_boot });
         self.tell_queue();
@@ -371,11 +376,13 @@ impl Clerk {
     fn look(&mut self) {
         self.watch();
         for change in self.spool.look() {
+            let mut failed = Vec::new();
             let answer = match change {
                 spool::Change::Loaded { source, jobs, problems, left } => {
                     self.periods.insert(source.clone(), Vec::new());
                     let jobs: Vec<_> = jobs.into_iter().map(|job| self.with_stamp(job)).collect();
                     self.note_making_up(&source, &jobs);
+                    failed = self.failed_before(&jobs);
                     Answer::Loaded { source, jobs, problems, left }
                 }
                 spool::Change::Kept { source, problems } => Answer::Kept { source, problems },
@@ -392,6 +399,7 @@ impl Clerk {
                 }
             };
             self.answers.give(answer);
+            failed.into_iter().for_each(|failed| self.answers.give(failed));
         }
         self.watch();
         self.look_at_stamps();
@@ -416,6 +424,18 @@ impl Clerk {
         if !ids.is_empty() {
             self.making_up.insert(source.clone(), ids);
         }
+    }
+
+    /// What failed under an earlier ratd, and may wait to be tried again.
+    fn failed_before(&self, jobs: &[Arc<Job>]) -> Vec<Answer> {
+        let Some(store) = self.store.as_ref().ok().filter(|_| !self.has_begun) else {
+            return Vec::new();
+        };
+        let failed = |job: &Arc<Job>| {
+            let past = last_run(store, job)?;
+            Some(Answer::Failed { run: past.run, outcome: past.outcome?, ended: past.ended? })
+        };
+        jobs.iter().filter(|job| job.retries.times > 0).filter_map(failed).collect()
     }
 
     /// Another anacron may have done a job, or root may have changed when it was done.
@@ -874,8 +894,13 @@ fn leaves_untold(write: &Write) -> bool {
 
 /// The date of a period job's last run, if that counts as done.
 fn last_done(store: &Store, job: &Job) -> Option<NaiveDate> {
-    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
-    let last = store.history(&filter).ok()?.pop()?;
-    let counts = matches!(last.outcome, Some(Outcome::Exited(_) | Outcome::Killed(_)));
+    let last = last_run(store, job)?;
+    let on_success = job.retries.times > 0;
+    let counts = last.outcome.as_ref().is_some_and(|outcome| is_done_by(on_success, outcome));
     last.started.filter(|_| counts).map(|started| reading(&*job.zone, started).date())
+}
+
+fn last_run(store: &Store, job: &Job) -> Option<Past> {
+    let filter = Filter { owner: None, job: Some(&job.id.0), limit: 1, only_ends: true };
+    store.history(&filter).ok()?.pop()
 }

@@ -111,6 +111,8 @@ pub enum Answer {
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
     Ended { run: Run, outcome: Outcome },
+    /// The last run of a job under an earlier ratd ended so.
+    Failed { run: Run, outcome: Outcome, ended: Timestamp },
     /// The stamp of a period job says this now.
     Stamped { name: String, done: Option<chrono::NaiveDate> },
     /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.

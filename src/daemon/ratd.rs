@@ -475,6 +475,9 @@ impl Ratd {
                     self.give_up_by_hand(now, client, run, why)
                 }
                 Answer::Ended { run, outcome } => self.finish(now, &run, outcome),
+                Answer::Failed { run, outcome, ended } => {
+                    self.decide(now, Event::Failed { run, outcome, ended });
+                }
                 Answer::Stamped { name, done } => {
                     self.decide(now, Event::Stamped { name, done });
                 }

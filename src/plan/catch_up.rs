@@ -4,6 +4,7 @@ use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::{Offsets, Timestamp, meaning, reading};
+use crate::plan::run::Outcome;
 
 /// A period of an anacrontab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +42,29 @@ pub struct Once {
     pub date: NaiveDate,
     /// Somebody asked for it, owed or not.
     pub forced: bool,
+    /// It is done only if it succeeds. Of anacron's own jobs that is not so.
+    #[serde(default)]
+    pub on_success: bool,
 }
 
 impl Once {
     /// Whether the run is still owed, if the job was last done then.
     pub fn is_owed(&self, done: Option<NaiveDate>) -> bool {
         self.forced || is_owed(self.period, done, self.date)
+    }
+
+    /// Whether a run that ended so was the one of its period.
+    pub fn is_done_by(&self, outcome: &Outcome) -> bool {
+        is_done_by(self.on_success, outcome)
+    }
+}
+
+/// Whether a period job is done by a run that ended so; if `on_success`, only one that succeeded.
+pub fn is_done_by(on_success: bool, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Exited(status) => !on_success || *status == 0,
+        Outcome::Killed(_) => !on_success,
+        Outcome::NotStarted(_) | Outcome::LeftToAnother(_) | Outcome::Lost(_) => false,
     }
 }
 
@@ -61,6 +79,12 @@ pub fn due(every: &Every, now: Timestamp, zone: &dyn Offsets) -> Timestamp {
     let opens = every.done.map_or(today, |done| next_date(every.period, done, today));
     let owed = now.max(meaning(zone, opens.and_time(NaiveTime::MIN)).instant());
     within_hours(every, owed, zone)
+}
+
+/// How long it is until the next local day begins.
+pub fn until_tomorrow(now: Timestamp, zone: &dyn Offsets) -> TimeDelta {
+    let tomorrow = reading(zone, now).date().succ_opt().unwrap_or(NaiveDate::MAX);
+    meaning(zone, tomorrow.and_time(NaiveTime::MIN)).instant() - now
 }
 
 /// Whether the hours of a period job contain `now`.

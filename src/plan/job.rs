@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::{Offsets, Timestamp};
 use crate::plan::missed::Terms;
+use crate::plan::retry::Retries;
 use crate::plan::schedule::{Due, Schedule};
 use crate::plan::text::Text;
 
@@ -41,6 +42,8 @@ pub struct Job {
     pub single: bool,
     /// What is done about instants at which it could not be started.
     pub terms: Terms,
+    /// What happens when it fails.
+    pub retries: Retries,
     /// What is run, and how.
     pub recipe: Recipe,
     /// File and line it was read from.

@@ -10,6 +10,7 @@ pub mod job;
 pub mod manner;
 pub mod missed;
 pub mod pass;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

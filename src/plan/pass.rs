@@ -124,6 +124,7 @@ mod tests {
     use crate::plan::civil::Fixed;
     use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
     use crate::plan::missed::Terms;
+    use crate::plan::retry::Retries;
     use crate::plan::schedule::Schedule;
     use crate::plan::text::Text;
 
@@ -151,6 +152,7 @@ mod tests {
             delay: TimeDelta::zero(),
             single: false,
             terms: Terms::default(),
+            retries: Retries::NEVER,
             recipe,
             origin: Origin { source: Source("anacrontab".into()), line: 1 },
         });

@@ -47,6 +47,13 @@ pub struct Run {
     pub due: Timestamp,
     /// Why it runs now.
     pub trigger: Trigger,
+    /// The how-manieth it is for this instant: 1, or more if those before failed and are tried again.
+    #[serde(default = "first")]
+    pub attempt: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 impl Run {
@@ -71,6 +78,8 @@ pub enum Trigger {
     Schedule,
     /// Its time came while nothing could run it.
     CatchUp,
+    /// The run before it failed.
+    Retry,
     /// ratd started (`@reboot`).
     Reboot,
     /// An at-job's time came.

@@ -1,7 +1,7 @@
 //! Which run starts now. Told what happened and what time it is, answers with actions; does nothing itself.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
@@ -37,6 +37,8 @@ pub enum Event {
     Adopted { run: Run, at: Timestamp },
     /// A run is over.
     Ended { run: RunId, outcome: Outcome },
+    /// The last run of a job under an earlier ratd ended so.
+    Failed { run: Run, outcome: Outcome, ended: Timestamp },
     /// The period job of this name was last done then, by whomever.
     Stamped { name: String, done: Option<NaiveDate> },
     /// What is written down of entries that were asked for; `None` if that cannot be told now.
@@ -105,8 +107,10 @@ pub struct Scheduler {
     table_of: HashMap<Source, usize>,
     /// When each table has a job due next, so that nothing is looked at that is not due.
     turns: BTreeSet<(i64, usize)>,
-    /// Where the period jobs are.
-    periods: HashMap<JobId, (usize, usize)>,
+    /// Where the jobs are whose ends decide when they run next.
+    followed: HashMap<JobId, (usize, usize)>,
+    /// What is tried again, by when and by the run that failed.
+    retries: BTreeMap<(i64, RunId), Again>,
     queue: AtQueue,
     /// The entries that are started late, and what they owe.
     missed: Missed,
@@ -145,6 +149,14 @@ impl Turn {
     }
 }
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug)]
+struct Instant {
+    due: Timestamp,
+    trigger: Trigger,
+    attempt: u32,
+}
+
 /// A run that is about to be started.
 struct Owing {
     job: Arc<Job>,
@@ -154,10 +166,24 @@ struct Owing {
     trigger: Trigger,
 }
 
+/// A run that is going on.
 #[derive(Debug)]
 struct Running {
     job: JobId,
     started: Timestamp,
+    due: Timestamp,
+    trigger: Trigger,
+    attempt: u32,
+}
+
+/// What failed and is tried again.
+#[derive(Clone, Debug)]
+struct Again {
+    job: JobId,
+    due: Timestamp,
+    attempt: u32,
+    /// How long it waits.
+    pause: TimeDelta,
 }
 
 impl Scheduler {
@@ -168,7 +194,8 @@ impl Scheduler {
             tables: Vec::new(),
             table_of: HashMap::new(),
             turns: BTreeSet::new(),
-            periods: HashMap::new(),
+            followed: HashMap::new(),
+            retries: BTreeMap::new(),
             queue: AtQueue::new(Limits::of_machine(1)),
             missed: Missed::default(),
             running: HashMap::new(),
@@ -177,7 +204,7 @@ impl Scheduler {
             ready: false,
         };
         for (run, started) in memory.running {
-            scheduler.note_start(run.id, run.job, started);
+            scheduler.note_start(&run, started);
         }
         scheduler
     }
@@ -199,6 +226,7 @@ impl Scheduler {
     pub fn handle(&mut self, now: &Now, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         self.start_due(now, &mut actions);
+        self.start_again(now.wall, &mut actions);
         match event {
             Event::Woke => {}
             Event::Loaded { source, jobs } => self.load(now.wall, source, jobs, &mut actions),
@@ -212,8 +240,11 @@ impl Scheduler {
                 let step = self.queue.weigh(now.wall, hundredths);
                 self.attend_queue(step, &mut actions);
             }
-            Event::Adopted { run, at } => self.note_start(run.id, run.job, at),
+            Event::Adopted { run, at } => self.note_start(&run, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
+            Event::Failed { run, outcome, ended } => {
+                self.recall_failure(now.wall, &run, &outcome, ended);
+            }
             Event::Stamped { name, done } => self.note_stamp(now.wall, &name, done),
             Event::Recalled { entries } => {
                 let steps = self.missed.recalled(now.wall, entries);
@@ -237,7 +268,10 @@ impl Scheduler {
 
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let job = self.turns.first().and_then(|(at, _)| DateTime::from_timestamp(*at, 0));
+        let turn = self.turns.first().map(|(at, _)| *at);
+        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
+        let job = [turn, retry].into_iter().flatten().min();
+        let job = job.and_then(|at| DateTime::from_timestamp(at, 0));
         [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
     }
 
@@ -278,17 +312,19 @@ impl Scheduler {
             return Err(job.name.clone());
         }
         if is_period {
+            self.retries.retain(|_, again| again.job != *id);
             let before = self.tables[table].next();
             self.tables[table].turns.retain(|turn| turn.0.line != line);
             self.note_next(table, before);
         }
-        let run = self.run_of(now, &job, now, Trigger::Manual);
+        let instant = Instant { due: now, trigger: Trigger::Manual, attempt: 1 };
+        let run = self.run_of(now, &job, instant);
         Ok((run, job.recipe.clone()))
     }
 
     /// Of a period job that somebody wants now: the run that is then done for its period.
     pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
-        let (table, line) = self.periods.get(id).copied()?;
+        let (table, line) = self.followed.get(id).copied()?;
         once(&self.tables[table].jobs[line], now, true)
     }
 
@@ -336,13 +372,13 @@ impl Scheduler {
         let step = self.clock.advance(now);
         match step {
             Step::Anew => {
-                self.queue.clock_was_set();
+                self.clock_was_set(now.wall);
                 self.plan_again(now.wall, |_| true);
                 let steps = self.missed.clock_was_set(now.wall);
                 self.attend_missed(now.wall, steps, actions);
             }
             Step::Back => {
-                self.queue.clock_was_set();
+                self.clock_was_set(now.wall);
                 self.plan_again(now.wall, goes_by_the_clock);
             }
             Step::None | Step::Forward(_) => {}
@@ -365,7 +401,38 @@ impl Scheduler {
         // Stable: where nothing was skipped the order of files and lines stays.
         owing.sort_by_key(|owing: &Owing| (owing.due, Reverse(owing.behind)));
         for Owing { job, due, trigger, .. } in owing {
-            self.start(now.wall, &job, due, trigger, actions);
+            self.start(now.wall, &job, Instant { due, trigger, attempt: 1 }, actions);
+        }
+    }
+
+    /// The clock was set back: what waits for a time of it waits no longer than it was to.
+    fn clock_was_set(&mut self, now: Timestamp) {
+        self.queue.clock_was_set();
+        let retries = std::mem::take(&mut self.retries);
+        self.retries = retries
+            .into_iter()
+            .map(|((at, run), again)| ((at.min((now + again.pause).timestamp()), run), again))
+            .collect();
+    }
+
+    /// Starts what failed before and is to be tried again by now.
+    fn start_again(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        while let Some(first) = self.retries.first_entry()
+            && first.key().0 <= now.timestamp()
+        {
+            let ((_, run), again) = first.remove_entry();
+            // It may be gone from its file.
+            let Some(job) = self.followed_job(&again.job) else { continue };
+            match outside_hours(&job, now) {
+                Some(opening) => {
+                    self.retries.insert((opening.timestamp(), run), again);
+                }
+                None => {
+                    let Again { due, attempt, .. } = again;
+                    let instant = Instant { due, trigger: Trigger::Retry, attempt };
+                    self.start(now, &job, instant, actions);
+                }
+            }
         }
     }
 
@@ -412,46 +479,47 @@ impl Scheduler {
         &mut self,
         now: Timestamp,
         job: &Arc<Job>,
-        due: Timestamp,
-        trigger: Trigger,
+        instant: Instant,
         actions: &mut Vec<Action>,
     ) {
         if job.single && self.is_running(&job.id) {
-            actions.push(Action::Skipped { job: job.clone(), due });
+            actions.push(Action::Skipped { job: job.clone(), due: instant.due });
             return;
         }
-        if job.terms.ac_only {
-            self.missed.hold(job, due);
+        // One that is tried again had mains power when it was started.
+        if job.terms.ac_only && instant.attempt == 1 {
+            self.missed.hold(job, instant.due);
             return;
         }
-        self.start_at_once(now, job, due, trigger, actions);
+        self.start_at_once(now, job, instant, actions);
     }
 
     fn start_at_once(
         &mut self,
         now: Timestamp,
         job: &Arc<Job>,
-        due: Timestamp,
-        trigger: Trigger,
+        instant: Instant,
         actions: &mut Vec<Action>,
     ) {
-        let run = self.run_of(now, job, due, trigger);
+        let run = self.run_of(now, job, instant);
         let once = once(job, now, false);
         actions.push(Action::Start { run, recipe: job.recipe.clone(), once });
     }
 
     /// A new run of a job, which counts as running from here on.
-    fn run_of(&mut self, now: Timestamp, job: &Job, due: Timestamp, trigger: Trigger) -> Run {
-        let id = self.number(1);
-        self.note_start(id, job.id.clone(), now);
-        Run {
-            id,
+    fn run_of(&mut self, now: Timestamp, job: &Job, instant: Instant) -> Run {
+        let Instant { due, trigger, attempt } = instant;
+        let run = Run {
+            id: self.number(1),
             job: job.id.clone(),
             name: job.name.clone(),
             owner: job.owner.clone(),
             due,
             trigger,
-        }
+            attempt,
+        };
+        self.note_start(&run, now);
+        run
     }
 
     /// Takes so many run ids, and returns the first.
@@ -479,12 +547,14 @@ impl Scheduler {
         self.turns.extend(next.map(|next| (next, table)));
     }
 
-    fn note_start(&mut self, run: RunId, job: JobId, started: Timestamp) {
-        if is_at_job(&job) {
+    fn note_start(&mut self, run: &Run, started: Timestamp) {
+        if is_at_job(&run.job) {
             self.queue.began();
         }
-        *self.runs.entry(job.clone()).or_default() += 1;
-        if let Some(same) = self.running.insert(run, Running { job, started }) {
+        *self.runs.entry(run.job.clone()).or_default() += 1;
+        let (job, due, trigger, attempt) = (run.job.clone(), run.due, run.trigger, run.attempt);
+        let running = Running { job, started, due, trigger, attempt };
+        if let Some(same) = self.running.insert(run.id, running) {
             self.note_end(&same.job);
         }
     }
@@ -514,13 +584,13 @@ impl Scheduler {
             self.tables.push(Table::default());
         }
         let before = self.tables[table].next();
-        for job in self.tables[table].jobs.iter().filter(|job| is_period(job)) {
-            if self.periods.get(&job.id).is_some_and(|(place, _)| *place == table) {
-                self.periods.remove(&job.id);
+        for job in self.tables[table].jobs.iter().filter(|job| is_followed(job)) {
+            if self.followed.get(&job.id).is_some_and(|(place, _)| *place == table) {
+                self.followed.remove(&job.id);
             }
         }
-        let periods = jobs.iter().zip(0..).filter(|(job, _)| is_period(job));
-        self.periods.extend(periods.map(|(job, line)| (job.id.clone(), (table, line))));
+        let followed = jobs.iter().zip(0..).filter(|(job, _)| is_followed(job));
+        self.followed.extend(followed.map(|(job, line)| (job.id.clone(), (table, line))));
         let turns = jobs.iter().zip(0..).filter_map(|(job, line)| {
             self.first_due(now, job).map(|due| Reverse(Turn::new(table, line, due)))
         });
@@ -536,7 +606,7 @@ impl Scheduler {
     /// When a job is due that has just been read, or whose clock has just been set.
     fn first_due(&self, now: Timestamp, job: &Job) -> Option<Due> {
         match &job.schedule {
-            Schedule::Every(_) if self.is_running(&job.id) => None,
+            Schedule::Every(_) if self.is_running(&job.id) || self.is_retried(&job.id) => None,
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
@@ -546,6 +616,16 @@ impl Scheduler {
 
     fn is_running(&self, job: &JobId) -> bool {
         self.runs.contains_key(job)
+    }
+
+    fn is_retried(&self, job: &JobId) -> bool {
+        self.retries.values().any(|again| again.job == *job)
+    }
+
+    /// A job whose ends decide when it runs next.
+    fn followed_job(&self, id: &JobId) -> Option<Arc<Job>> {
+        let (table, line) = self.followed.get(id).copied()?;
+        Some(self.tables[table].jobs[line].clone())
     }
 
     /// Plans those jobs again from what the clock says now.
@@ -577,7 +657,8 @@ impl Scheduler {
             .cloned()
             .collect();
         for job in jobs {
-            self.start(now, &job, now, Trigger::Reboot, actions);
+            let instant = Instant { due: now, trigger: Trigger::Reboot, attempt: 1 };
+            self.start(now, &job, instant, actions);
         }
     }
 
@@ -592,7 +673,8 @@ impl Scheduler {
                     actions.push(Action::Missed { job, times, since });
                 }
                 Late::MakeUp { job, due } => {
-                    let run = self.run_of(now, &job, due, Trigger::CatchUp);
+                    let instant = Instant { due, trigger: Trigger::CatchUp, attempt: 1 };
+                    let run = self.run_of(now, &job, instant);
                     actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
                 }
                 Late::Start { job, due } => {
@@ -601,7 +683,8 @@ impl Scheduler {
                         _ if now - due < TimeDelta::minutes(1) => Trigger::Schedule,
                         _ => Trigger::CatchUp,
                     };
-                    self.start_at_once(now, &job, due, trigger, actions);
+                    let instant = Instant { due, trigger, attempt: 1 };
+                    self.start_at_once(now, &job, instant, actions);
                 }
                 Late::AskPower => actions.push(Action::AskPower),
             }
@@ -627,7 +710,7 @@ impl Scheduler {
     ) {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
-            self.note_start(run.id, run.job.clone(), now);
+            self.note_start(&run, now);
             actions.push(Action::Start { run, recipe, once: None });
         }
     }
@@ -643,17 +726,69 @@ impl Scheduler {
         if !self.is_running(&ended.job) {
             self.missed.ended(&ended.job, now);
         }
-        let Some((table, line)) = self.periods.get(&ended.job).copied() else { return };
-        let job = self.tables[table].jobs[line].clone();
-        let Schedule::Every(every) = &job.schedule else { return };
+        let Some(job) = self.followed_job(&ended.job) else { return };
+        if self.try_again(now, run, &ended, outcome, &job) {
+            return;
+        }
+        if let Schedule::Every(every) = &job.schedule {
+            self.plan_period(now, &job, every, &ended, outcome, actions);
+        }
+    }
+
+    /// Whether the job of a run that ended so is tried again for the same instant.
+    fn try_again(
+        &mut self,
+        now: Timestamp,
+        run: RunId,
+        ended: &Running,
+        outcome: &Outcome,
+        job: &Job,
+    ) -> bool {
+        let Running { due, trigger, attempt, .. } = *ended;
+        // Whoever runs it by hand sees how it ends.
+        let pause = job.retries.pause(run, outcome, attempt).filter(|_| trigger != Trigger::Manual);
+        if let Some(pause) = pause {
+            let again = Again { job: job.id.clone(), due, attempt: attempt + 1, pause };
+            self.retries.insert(((now + pause).timestamp(), run), again);
+        }
+        pause.is_some()
+    }
+
+    /// An entry that failed under an earlier ratd is tried again, unless it has been due again meanwhile. A period job
+    /// is owed in any case.
+    fn recall_failure(&mut self, now: Timestamp, run: &Run, outcome: &Outcome, at: Timestamp) {
+        let Some(job) = self.followed_job(&run.job).filter(|job| !is_period(job)) else { return };
+        if job.next_after(run.due).is_some_and(|next| next.at <= now) {
+            return;
+        }
+        let (due, trigger, attempt) = (run.due, run.trigger, run.attempt);
+        let ended = Running { job: job.id.clone(), started: at, due, trigger, attempt };
+        // A clock that has been set back since tells no more than that it is over.
+        self.try_again(at.min(now), run.id, &ended, outcome, &job);
+    }
+
+    /// When a period job is due after a run of it ended so.
+    fn plan_period(
+        &mut self,
+        now: Timestamp,
+        job: &Arc<Job>,
+        every: &Every,
+        ended: &Running,
+        outcome: &Outcome,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some((table, line)) = self.followed.get(&job.id).copied() else { return };
         let pause = match outcome {
-            Outcome::Exited(_) | Outcome::Killed(_) => None,
+            outcome if catch_up::is_done_by(job.retries.times > 0, outcome) => None,
+            Outcome::Exited(_) | Outcome::Killed(_) => {
+                Some(catch_up::until_tomorrow(now, &*job.zone))
+            }
             Outcome::NotStarted(_) | Outcome::Lost(_) => Some(TRY_AGAIN),
             Outcome::LeftToAnother(_) => Some(LEFT_ALONE),
         };
         if let Some(pause) = pause {
             let again = now + pause;
-            let at = outside_hours(&job, again).unwrap_or(again);
+            let at = outside_hours(job, again).unwrap_or(again);
             // One that somebody asked for may not be due for days; one that is due has waited out its delay.
             let is_due = catch_up::due(&Every { delay: 0, ..every.clone() }, now, &*job.zone) <= at;
             let due = if is_due { at } else { catch_up::due(every, now, &*job.zone).max(at) };
@@ -661,9 +796,8 @@ impl Scheduler {
             return;
         }
         let date = reading(&*job.zone, ended.started).date();
-        let mut every = every.clone();
-        every.done = Some(date);
-        let done = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
+        let every = Every { done: Some(date), ..every.clone() };
+        let done = Arc::new(Job { schedule: Schedule::Every(every), ..(**job).clone() });
         self.tables[table].jobs[line] = done.clone();
         self.push(table, line, self.first_due(now, &done));
         actions.push(Action::Stamp { job: done, date });
@@ -671,13 +805,17 @@ impl Scheduler {
 
     /// What the stamp of a period job says counts, whoever wrote it.
     fn note_stamp(&mut self, now: Timestamp, name: &str, done: Option<NaiveDate>) {
-        let is_it = |place: &&(usize, usize)| self.tables[place.0].jobs[place.1].name == name;
-        let Some((table, line)) = self.periods.values().find(is_it).copied() else { return };
+        let is_it = |place: &&(usize, usize)| {
+            let job = &self.tables[place.0].jobs[place.1];
+            is_period(job) && job.name == name
+        };
+        let Some((table, line)) = self.followed.values().find(is_it).copied() else { return };
         let job = self.tables[table].jobs[line].clone();
         let Schedule::Every(every) = &job.schedule else { return };
         if every.done == done {
             return;
         }
+        self.retries.retain(|_, again| again.job != job.id);
         let every = Every { done, ..every.clone() };
         let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
         self.tables[table].jobs[line] = job.clone();
@@ -692,6 +830,11 @@ impl Scheduler {
 
 fn is_period(job: &Job) -> bool {
     matches!(job.schedule, Schedule::Every(_))
+}
+
+/// Whether it matters how a run of the job ends.
+fn is_followed(job: &Job) -> bool {
+    is_period(job) || job.retries.times > 0
 }
 
 /// The readings of a job that are due at an instant, by how far a jump of the clock left them behind.
@@ -726,7 +869,9 @@ fn is_walked(schedule: &Schedule) -> bool {
 fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
     match &job.schedule {
         Schedule::Every(every) => {
-            Some(Once { period: every.period, date: reading(&*job.zone, now).date(), forced })
+            let date = reading(&*job.zone, now).date();
+            let on_success = job.retries.times > 0;
+            Some(Once { period: every.period, date, forced, on_success })
         }
         Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
     }

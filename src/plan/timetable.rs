@@ -140,6 +140,7 @@ mod tests {
     use super::*;
     use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
     use crate::plan::missed::Terms;
+    use crate::plan::retry::Retries;
     use crate::plan::text::Text;
     use crate::syntax::dialect::RAT;
     use crate::syntax::expression;
@@ -171,6 +172,7 @@ mod tests {
             delay: TimeDelta::minutes(delay),
             single: false,
             terms: Terms::default(),
+            retries: Retries::NEVER,
             recipe,
             origin: Origin { source: Source("crontab".into()), line: 1 },
         }

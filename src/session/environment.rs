@@ -132,6 +132,7 @@ impl Environment {
         let trigger = match run.trigger {
             Trigger::Schedule | Trigger::Reboot => "schedule",
             Trigger::CatchUp => "catchup",
+            Trigger::Retry => "retry",
             Trigger::Manual => "manual",
             Trigger::At => "at",
         };
@@ -142,6 +143,7 @@ impl Environment {
             ("RAT_RUN_JOB", &run.name),
             ("RAT_RUN_SCHEDULED", &scheduled),
             ("RAT_RUN_TRIGGER", trigger),
+            ("RAT_RUN_ATTEMPT", &run.attempt.to_string()),
         ] {
             self.set(&Text::from(name), &Text::from(value));
         }
@@ -187,6 +189,7 @@ mod tests {
             owner: "alice".to_owned(),
             due: Default::default(),
             trigger: Trigger::CatchUp,
+            attempt: 1,
         }
     }
 
@@ -274,7 +277,7 @@ mod tests {
             got.collect::<Vec<_>>().join(" ")
         };
         let known = "RAT_RUN_ID=z RAT_RUN_JOB=backup-3fa21c RAT_RUN_SCHEDULED=1970-01-01T00:00:00Z \
-                     RAT_RUN_TRIGGER=catchup";
+                     RAT_RUN_TRIGGER=catchup RAT_RUN_ATTEMPT=1";
         assert_eq!(got(Kind::Entry, true), known);
         assert_eq!(got(Kind::SystemEntry, true), known);
         assert_eq!(got(Kind::Entry, false), "RAT_RUN_ID=mine");

@@ -157,6 +157,7 @@ mod tests {
                 owner: "alice".to_owned(),
                 due: Default::default(),
                 trigger: Trigger::At,
+                attempt: 1,
             },
             recipe: Recipe {
                 kind: Kind::At,

@@ -274,11 +274,12 @@ impl Session {
         }
     }
 
-    /// Stamps a job that was run, however that went, and lets others have it.
+    /// Stamps a job that is done, and lets others have it.
     fn write_stamp(&mut self, outcome: &Outcome) {
         let (Some(stamp), Some(asked)) = (self.stamp.take(), &self.order.stamp) else { return };
-        let has_run = matches!(outcome, Outcome::Exited(_) | Outcome::Killed(_));
-        if has_run && let Err(error) = stamp.write(asked.once.date) {
+        if asked.once.is_done_by(outcome)
+            && let Err(error) = stamp.write(asked.once.date)
+        {
             let path = PathBuf::from(OsStr::from_bytes(&asked.file.0));
             self.complain_of_stamp(&path, &error);
         }

@@ -12,16 +12,15 @@ use crate::plan::catch_up::Every;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
-use crate::plan::missed::{ALL, MOST, Terms};
+use crate::plan::missed::Terms;
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
+use crate::spool::policy;
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
-use crate::syntax::directive::Options;
-use crate::syntax::options::{Key, Value};
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
@@ -144,7 +143,7 @@ pub enum Owner<'a> {
     Single(&'a str),
 }
 
-/// What a crontab is read by.
+/// What a crontab or an anacrontab is read by.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
     /// As which cron.
@@ -240,7 +239,7 @@ fn job_of_entry(
 ) -> Job {
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = machine.delay(&id.0, entry.random_delay);
-    let terms = terms(&entry.options, &id, machine);
+    let terms = policy::terms(&entry.options, machine.draw(&id.0, 999));
     let knows_run = entry.options.all().next().is_some();
     Job {
         id,
@@ -252,6 +251,7 @@ fn job_of_entry(
         delay,
         single: entry.flags.single,
         terms,
+        retries: policy::retries(&entry.options),
         recipe: Recipe {
             kind,
             command: entry.command,
@@ -272,35 +272,22 @@ fn job_of_entry(
     }
 }
 
-/// What an entry's options say of starts that are late.
-fn terms(options: &Options, id: &JobId, machine: &Machine) -> Terms {
-    let value = |key| options.get(key).map(|chosen| &chosen.value);
-    let made_up = match value(Key::Catchup) {
-        Some(Value::Word("once", _)) => 1,
-        Some(Value::Word("all", most)) => most.unwrap_or(ALL).min(MOST),
-        _ => 0,
-    };
-    let deadline = match value(Key::Deadline) {
-        Some(Value::Duration(deadline)) => TimeDelta::from_std(*deadline).ok(),
-        _ => None,
-    };
-    let share = u16::try_from(machine.draw(&id.0, 999)).unwrap_or(0);
-    Terms { made_up, deadline, share, ac_only: value(Key::AcOnly) == Some(&Value::Is(true)) }
-}
-
 /// The jobs of an anacrontab, and what is to be said about it. Nothing is known yet of when they were done.
 pub fn of_anacrontab(
     text: &[u8],
     source: &Source,
-    machine: &Machine,
+    rules: &Rules<'_>,
     zones: &mut Zones,
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    let Rules { machine, config, .. } = *rules;
     let anacrontab = anacrontab::parse(text);
+    let (mut diagnostics, mut held) = (anacrontab.diagnostics, Vec::new());
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
-    let job = |line: anacrontab::Line| {
+    let mut job = |line: anacrontab::Line| {
+        let options = config.options("root", &line.options, &mut held)?;
         let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
         let hours = line.window();
-        Arc::new(Job {
+        Some(Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
@@ -311,6 +298,7 @@ pub fn of_anacrontab(
             delay: TimeDelta::zero(),
             single: false,
             terms: Terms::default(),
+            retries: policy::retries(&options),
             recipe: Recipe {
                 kind: Kind::Period,
                 command: line.command,
@@ -325,9 +313,11 @@ pub fn of_anacrontab(
                 mailing: Mailing::default(),
             },
             origin: Origin { source: source.clone(), line: line.line },
-        })
+        }))
     };
-    (anacrontab.jobs.into_iter().map(job).collect(), anacrontab.diagnostics)
+    let jobs = anacrontab.jobs.into_iter().filter_map(&mut job).collect();
+    diagnostics.append(&mut each_once(held));
+    (jobs, diagnostics)
 }
 
 /// Gives the entries of a file ids that depend on what they say, not on where they stand.

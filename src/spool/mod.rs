@@ -6,6 +6,7 @@ pub mod handover;
 pub mod header;
 pub mod install;
 pub mod jobs;
+pub mod policy;
 pub mod settings;
 pub mod versions;
 pub mod watch;
@@ -369,7 +370,12 @@ impl Spool {
         let source = Source(path.to_owned());
         let mut left = Vec::new();
         let (jobs, diagnostics) = match role {
-            Role::Period => jobs::of_anacrontab(&text, &source, &self.machine, &mut self.zones),
+            Role::Period => {
+                let dialect = self.dialect_of(path);
+                let rules =
+                    Rules { dialect, machine: &self.machine, config: &self.settings.config };
+                jobs::of_anacrontab(&text, &source, &rules, &mut self.zones)
+            }
             Role::User => self.of_crontab(&text, &source, jobs::Owner::All(&owner)),
             Role::System => {
                 let (mut jobs, diagnostics) = self.of_crontab(&text, &source, jobs::Owner::Column);

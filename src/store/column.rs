@@ -142,6 +142,7 @@ impl ToSql for Column<Trigger> {
         let name = match self.0 {
             Trigger::Schedule => "schedule",
             Trigger::CatchUp => "catch-up",
+            Trigger::Retry => "retry",
             Trigger::Reboot => "reboot",
             Trigger::At => "at",
             Trigger::Manual => "manual",
@@ -155,6 +156,7 @@ impl FromSql for Column<Trigger> {
         match value.as_str()? {
             "schedule" => Ok(Column(Trigger::Schedule)),
             "catch-up" => Ok(Column(Trigger::CatchUp)),
+            "retry" => Ok(Column(Trigger::Retry)),
             "reboot" => Ok(Column(Trigger::Reboot)),
             "at" => Ok(Column(Trigger::At)),
             "manual" => Ok(Column(Trigger::Manual)),

@@ -37,7 +37,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_imported.sql"),
     include_str!("../../migrations/0003_batch.sql"),
     include_str!("../../migrations/0004_missed.sql"),
-    include_str!("../../migrations/0005_absences.sql"),
+    include_str!("../../migrations/0005_attempt.sql"),
+    include_str!("../../migrations/0006_absences.sql"),
 ];
 
 /// The database, open.

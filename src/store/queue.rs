@@ -278,7 +278,8 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, job, name, jobs.owner AS owner, jobs.due AS due, cause, why, runs.ended AS ended,
+                    "SELECT id, job, name, jobs.owner AS owner, jobs.due AS due, cause, attempt, why,
+                         runs.ended AS ended,
                          uid, deadline, queue, umask, mail, mail_to, directory, environment, script
                      FROM jobs JOIN recipes USING (number) JOIN runs ON runs.id = jobs.run
                      WHERE state = 'lost' AND told = 0 ORDER BY number LIMIT ?1",
@@ -486,6 +487,7 @@ fn claimed(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Claimed> {
         owner: row.get("owner")?,
         due: submission.due,
         trigger: if late { Trigger::CatchUp } else { Trigger::At },
+        attempt: 1,
     };
     Ok(Claimed {
         number,

@@ -198,7 +198,7 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, job, name, owner, due, cause, started, ended, outcome, status, why,
+                    "SELECT id, job, name, owner, due, cause, attempt, started, ended, outcome, status, why,
                          user_microseconds, system_microseconds, max_rss_kib, output_bytes, x'' AS output
                      FROM runs WHERE newest = 1 AND (?1 IS NULL OR owner = ?1) ORDER BY job",
                 )?
@@ -235,8 +235,8 @@ impl Store {
 pub(super) fn insert(connection: &Connection, run: &Run, kept: Retention) -> rusqlite::Result<()> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO runs (id, job, name, owner, due, cause, newest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO runs (id, job, name, owner, due, cause, attempt, newest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             Column(run.id),
@@ -245,6 +245,7 @@ pub(super) fn insert(connection: &Connection, run: &Run, kept: Retention) -> rus
             run.owner,
             Column(run.due),
             Column(run.trigger),
+            run.attempt,
         ])?;
     let claimed =
         connection.prepare_cached("SELECT 1 FROM jobs WHERE run = ?1")?.exists([Column(run.id)])?;
@@ -277,7 +278,8 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let (Column(id), Column(due), Column(trigger)) =
         (row.get("id")?, row.get("due")?, row.get("cause")?);
     let job = row.get("job").map(JobId)?;
-    Ok(Run { id, job, name: row.get("name")?, owner: row.get("owner")?, due, trigger })
+    let (name, owner, attempt) = (row.get("name")?, row.get("owner")?, row.get("attempt")?);
+    Ok(Run { id, job, name, owner, due, trigger, attempt })
 }
 
 fn past(row: &Row<'_>) -> rusqlite::Result<Past> {

@@ -81,6 +81,7 @@ fn run(id: u64, job: &str) -> Run {
         owner: "alice".to_owned(),
         due: at(id as i64),
         trigger: Trigger::Schedule,
+        attempt: 1,
     }
 }
 

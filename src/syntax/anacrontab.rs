@@ -4,6 +4,7 @@ use crate::plan::catch_up::Period;
 use crate::plan::job::Assignments;
 use crate::plan::text::Text;
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::directive::{Directives, Options};
 use crate::syntax::environment::Environment;
 use crate::syntax::expression::{Word, is_blank, words};
 use crate::syntax::field::{Place, nearest};
@@ -42,6 +43,8 @@ pub struct Line {
     pub environment: Assignments,
     /// The period as it was written.
     pub written: String,
+    /// What else is said of it.
+    pub options: Options,
 }
 
 impl Line {
@@ -104,15 +107,17 @@ struct Reading {
     environment: Environment,
     /// Settings that no job stands below so far.
     idle: Vec<Diagnostic>,
+    directives: Directives,
 }
 
 impl Reading {
     fn finish(self) -> Anacrontab {
-        let Reading { mut anacrontab, idle, .. } = self;
+        let Reading { mut anacrontab, idle, mut directives, .. } = self;
+        directives.end(anacrontab.jobs.len(), &mut anacrontab.diagnostics);
         if !anacrontab.jobs.is_empty() {
             anacrontab.diagnostics.extend(idle);
-            anacrontab.diagnostics.sort_by_key(|said| said.line);
         }
+        anacrontab.diagnostics.sort_by_key(|said| said.line);
         anacrontab
     }
 
@@ -122,8 +127,11 @@ impl Reading {
 
     fn line(&mut self, text: &[u8], line: u32) {
         let start = text.iter().take_while(|byte| is_blank(**byte)).count();
-        if matches!(text.get(start), None | Some(b'#')) {
-            return;
+        let said = &mut self.anacrontab.diagnostics;
+        match text.get(start) {
+            None => return self.directives.orphan("an empty line", said),
+            Some(b'#') => return self.directives.comment(text, line, start, said),
+            Some(_) => {}
         }
         if let Some(at) = text.iter().position(|byte| *byte == 0) {
             let message = "a line cannot hold a NUL byte".to_owned();
@@ -135,11 +143,19 @@ impl Reading {
             return;
         }
         match self.job(text, line) {
-            Ok(job) => {
-                self.anacrontab.jobs.push(job);
+            Ok(mut job) => {
                 self.idle.clear();
+                let command = text.len() - job.command.0.len()..text.len();
+                let (jobs, said) = (self.anacrontab.jobs.len(), &mut self.anacrontab.diagnostics);
+                if let Some(options) = self.directives.entry(text, line, command, jobs, said) {
+                    job.options = options;
+                    self.anacrontab.jobs.push(job);
+                }
             }
-            Err(error) => self.say(error),
+            Err(error) => {
+                self.directives.forget();
+                self.say(error);
+            }
         }
     }
 
@@ -163,6 +179,9 @@ impl Reading {
                     .help("write it above the jobs it is for"),
             );
         }
+        let (jobs, said) = (self.anacrontab.jobs.len(), &mut self.anacrontab.diagnostics);
+        self.directives.orphan("an assignment", said);
+        self.directives.assignment((name.text, value.text), line, value.columns(), jobs, said);
         let (name, value) = (Text(name.text.to_vec()), Text(value.text.to_vec()));
         self.environment.assign(name, value);
     }
@@ -237,6 +256,7 @@ impl Reading {
             command: Text(text[command.place.column..].to_vec()),
             environment,
             written,
+            options: Options::default(),
         })
     }
 

@@ -18,6 +18,7 @@ mod mains;
 mod missed;
 mod protocol;
 mod queue;
+mod retry;
 mod run;
 mod run_parts;
 mod single;

@@ -331,8 +331,10 @@ impl Oracle {
         let now = turn.wall.div_euclid(1000);
         let (mut at_boot, mut claimed, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
         match turn.event {
+            // No job of the simulation is tried again.
             Event::Woke
             | Event::Adopted { .. }
+            | Event::Failed { .. }
             | Event::Recalled { .. }
             | Event::NotMadeUp { .. }
             | Event::Power { .. } => {}

@@ -8,6 +8,7 @@ use rat::plan::catch_up::{Every, Period};
 use rat::plan::civil::Offsets;
 use rat::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
 use rat::plan::missed::Terms;
+use rat::plan::retry::Retries;
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
 use rat::plan::text::Text;
 use rat::zone::Zone;
@@ -238,6 +239,7 @@ impl Spec {
             delay: TimeDelta::zero(),
             single: false,
             terms: Terms::default(),
+            retries: Retries::NEVER,
             recipe: recipe(),
             origin: Origin { source: source.clone(), line },
         })

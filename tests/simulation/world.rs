@@ -609,6 +609,7 @@ impl World {
                     owner,
                     due: instant(due),
                     trigger: Trigger::At,
+                    attempt: 1,
                 },
                 recipe(),
             ));

@@ -27,6 +27,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
                 owner: "alice".to_owned(),
                 due: Default::default(),
                 trigger: Trigger::Schedule,
+                attempt: 1,
             },
             started: Default::default(),
             ended: Default::default(),
