@@ -7,6 +7,7 @@ pub const SENDMAIL: &[&str] = &["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 /// What the administrator has to say of all of rat.
 pub const RAT_CONF: &str = "/etc/rat/rat.conf";
+
 /// Where a ratd in a container may have its directory, the best place first: the root file system may be for reading
 /// only, and its user anybody. The last two belong to everybody, so that the name says whose it is.
 pub fn rooms(uid: u32) -> Vec<PathBuf> {
@@ -40,6 +41,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// The pid file.
     pub pid_file: PathBuf,
+    /// Where the crontab of a user who has a ratd of their own is; `None` is the system's spool.
+    pub crontabs: Option<PathBuf>,
 }
 
 impl Paths {
@@ -50,6 +53,7 @@ impl Paths {
             run: root.join("run/rat"),
             state: root.join("var/lib/rat"),
             pid_file: root.join("run/ratd.pid"),
+            crontabs: None,
         }
     }
 
@@ -61,14 +65,16 @@ impl Paths {
             .join("rat");
         let run = absolute("XDG_RUNTIME_DIR")
             .map_or_else(|| state.clone(), |runtime| runtime.join("rat"));
-        Some(Paths { root: PathBuf::from("/"), pid_file: run.join("ratd.pid"), run, state })
+        let crontabs = Some(state.join("spool"));
+        Some(Paths { crontabs, ..Paths::contained(run, Some(state)) })
     }
 
     /// The places of a ratd in a container that has this directory for what it needs: what lasts is there too, unless
     /// there is a better place for it.
     pub fn contained(run: PathBuf, state: Option<PathBuf>) -> Paths {
         let state = state.unwrap_or_else(|| run.clone());
-        Paths { root: PathBuf::from("/"), pid_file: run.join("ratd.pid"), run, state }
+        let (root, pid_file) = (PathBuf::from("/"), run.join("ratd.pid"));
+        Paths { root, pid_file, run, state, crontabs: None }
     }
 
     /// The control socket.

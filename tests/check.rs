@@ -76,7 +76,7 @@ fn only_errors_fail() {
     check(&[], "0 9 * * * /bin/true\nA=b\n", &["warning W015"], 0);
     check(&[], "30 2 * * * /bin/true\n", &["note W033"], 0);
     check(&[], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &["error E010"], 1);
-    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["warning W016", "error E010"], 1);
+    check(&[], "#rat: tz=No/Where\n0 9 * * * /bin/true\n", &["error E022"], 1);
     // No other cron knows options.
     check(&["--dialect", "cronie"], "#rat: timeout=soon\n0 9 * * * /bin/true\n", &[], 0);
     check(&["--system"], "0 9 * * * root /bin/true\n", &[], 0);
@@ -251,4 +251,21 @@ fn a_file_of_the_system_is_only_told_to_be_untrusted_where_it_lies() {
     std::fs::set_permissions(Path::new(&file), std::os::unix::fs::PermissionsExt::from_mode(0o666))
         .unwrap();
     assert_eq!(out(&rat(&["check", &file], "")), "");
+}
+
+#[test]
+fn a_containers_crontab_is_checked_as_the_container_reads_it() {
+    let place = Directory::new("container");
+    let table = "*/5 * * * * * * hello %Y\n0 0 15W * * hello\n30 4 * * * 2028 hello\nFOO=bar\n";
+    let check = |arguments: &[&str]| {
+        let output = rat(&[&["check"], arguments].concat(), "");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let file = place.file("table", table);
+    assert_eq!(check(&["--dialect", "container", &file]), (Some(0), String::new()));
+    assert_eq!(check(&[&file]).0, Some(1));
+    let file = place.file("wrong", &format!("{table}32 4 * * mon-fry x\n"));
+    let (status, said) = check(&["--dialect", "container", &file]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("ratd --container goes on with what the file held before"), "{said}");
 }

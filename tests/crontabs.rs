@@ -144,6 +144,7 @@ fn entry_shown(entry: &Entry) -> String {
         }
         Schedule::Reboot => is += " reboot",
         Schedule::Every(_) => is += " every",
+        Schedule::Never => is += " never",
     }
     for (set, flag) in [
         (entry.flags.mail_on_failure_only, "-n"),

@@ -375,7 +375,7 @@ fn contained(entry: &Entry) -> String {
     let next = |after| match &entry.schedule {
         Schedule::Calendar(calendar) => calendar.next_after(after, &zone),
         Schedule::Seconds(seconds) => seconds.next_after(after, &zone),
-        Schedule::Reboot | Schedule::Every(_) => None,
+        Schedule::Reboot | Schedule::Every(_) | Schedule::Never => None,
     };
     let mut is = String::new();
     for _ in 0..4 {

@@ -25,7 +25,7 @@ fn next(schedule: &Schedule, after: Timestamp, zone: &Zone) -> Option<Due> {
     match schedule {
         Schedule::Calendar(calendar) => calendar.next_after(after, zone),
         Schedule::Seconds(seconds) => seconds.next_after(after, zone),
-        Schedule::Reboot | Schedule::Every(_) => None,
+        Schedule::Reboot | Schedule::Every(_) | Schedule::Never => None,
     }
 }
 

@@ -124,6 +124,7 @@ impl Bench {
                 knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 64 << 10,

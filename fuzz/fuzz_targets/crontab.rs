@@ -1,5 +1,5 @@
-//! Any bytes as a crontab in every dialect and form, and as an anacrontab: nothing panics, neither in reading nor in
-//! what is said about it; and a schedule that is read in a crontab is the same where it stands alone.
+//! Any bytes as a crontab in every dialect and form, as an anacrontab and as a rat.conf: nothing panics, neither in
+//! reading nor in what is said about it; and a schedule that is read in a crontab is the same where it stands alone.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use rat::syntax::expression::schedule;
 use rat::syntax::lines::lines;
 use rat::syntax::lints::{Crowd, line_of, lints};
 use rat::syntax::seed::Seed;
-use rat::syntax::{anacrontab, changes, classic, portability};
+use rat::syntax::{anacrontab, changes, classic, portability, rat_conf};
 
 fuzz_target!(|text: &[u8]| {
     let seed = Seed { host: "machine".to_owned(), owner: "anna".to_owned() };
@@ -35,6 +35,13 @@ fuzz_target!(|text: &[u8]| {
         busy.told(entry, line_of(&lines, entry.line), &[]);
     }
     anacrontab::parse(text);
+    let config = rat_conf::parse(text);
+    for said in config.diagnostics.iter().take(20) {
+        said.picture("file", &String::from_utf8_lossy(line_of(&lines, said.line)));
+    }
+    for entry in &crontab.entries {
+        config.config.options("anna", &entry.options, &mut Vec::new());
+    }
     changes::between(Some(text), Some(&text[text.len() / 2..]));
 });
 

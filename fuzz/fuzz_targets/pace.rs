@@ -13,7 +13,7 @@ use rat::syntax::expression::schedule;
 use rat::syntax::lines::lines;
 use rat::syntax::lints::lints;
 use rat::syntax::seed::Seed;
-use rat::syntax::{anacrontab, portability, timespec};
+use rat::syntax::{anacrontab, portability, rat_conf, timespec};
 use rat::zone::Zone;
 use rat_fuzz::in_time;
 
@@ -37,6 +37,9 @@ fuzz_target!(|piece: &[u8]| {
     in_time(&mut || drop(lints(&crontab, &all)));
     in_time(&mut || drop(portability::lints(text, Form::User, &seed, &OTHERS[..1])));
     in_time(&mut || drop(anacrontab::parse(text)));
+    in_time(&mut || drop(rat_conf::parse(text)));
+    let within = [b"[limits]\n".as_slice(), text].concat();
+    in_time(&mut || drop(rat_conf::parse(&within)));
     in_time(&mut || {
         let mut frames = Frames::default();
         frames.push(text);

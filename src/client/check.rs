@@ -15,7 +15,6 @@ use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::dialect::{DEBIAN, Dialect, OTHERS};
 use crate::syntax::lines::lines;
 use crate::syntax::lints::{self, Crowd};
-use crate::syntax::options::Key;
 use crate::syntax::{anacrontab, crontab, portability, rat_conf};
 use crate::zone::Zone;
 
@@ -159,29 +158,14 @@ fn check(file: &Path, args: &Args, host: &mut Host) -> Result<Checked, String> {
         said.extend(portability::lints(&text, form, &reading::seed(), others));
     }
     let lines: Vec<&[u8]> = lines(&text).collect();
-    said.extend(lints::lints(&crontab, &lines));
+    let lints = lints::lints(&crontab, &lines).into_iter();
+    said.extend(lints.filter(|said| said.code != "W015" || !dialect.whole_file));
     said.extend(host.lints(&crontab, &lines, dialect));
-    said.extend(unknown_zones(&crontab));
     if args.dialect.is_none() {
         said.extend(clock_changes(&crontab, &zones, &lines, form));
         said.extend(host.beyond_limits(&crontab, file));
     }
     Ok(Checked { name, text, crontab, said })
-}
-
-/// Zones that the option `tz` names, and that there are not; each place once.
-fn unknown_zones(crontab: &Crontab) -> Vec<Diagnostic> {
-    let chosen = crontab.entries.iter().filter_map(|entry| entry.options.get(Key::Tz));
-    let mut told = HashSet::new();
-    let unknown = chosen.filter_map(|chosen| {
-        let name = chosen.value.text()?;
-        let place = (chosen.line, chosen.columns.start);
-        let unknown = told.insert(place).then(|| Zone::in_zoneinfo(name).err()).flatten()?;
-        let columns = chosen.columns.clone();
-        let error = Diagnostic::error("E010", chosen.line, columns, unknown.to_string());
-        Some(error.help(Key::Tz.known().expected()))
-    });
-    unknown.collect()
 }
 
 /// Entries that changes of the clock of their zone meet, within a year from now.

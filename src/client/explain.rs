@@ -118,6 +118,7 @@ impl<'t> Explained<'t> {
                 ("Once after each boot, when ratd starts.".to_owned(), Vec::new(), None)
             }
             Schedule::Every(_) => ("Once in every period.".to_owned(), Vec::new(), None),
+            Schedule::Never => ("Never.".to_owned(), Vec::new(), None),
         };
         let zone = zone.map(|zone| format!(" {zone}")).unwrap_or_default();
         let same = same.into_iter().map(|line| format!("OnCalendar={line}{zone}"));

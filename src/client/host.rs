@@ -60,7 +60,10 @@ impl Host {
         for entry in &crontab.entries {
             let line = line_of(lines, entry.line);
             said.extend(self.unknown_user(entry, line, dialect));
-            said.extend(self.unknown_command(entry, line));
+            // In a container they look where ratd would, which is not here.
+            if !dialect.whole_file {
+                said.extend(self.unknown_command(entry, line));
+            }
             if !mailto_told && let Some(warning) = self.no_mailer(entry, lines) {
                 mailto_told = true;
                 said.push(warning);

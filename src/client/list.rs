@@ -47,7 +47,8 @@ fn write_table(output: &mut impl Write, jobs: &[Job]) -> std::io::Result<()> {
     let zone = reading::local_zone();
     let now = now();
     let row = |job: &Job| {
-        let next = job.next.map_or_else(|| "-".to_owned(), |next| table::instant(next, &zone));
+        let never = if job.disabled { "disabled" } else { "-" };
+        let next = job.next.map_or_else(|| never.to_owned(), |next| table::instant(next, &zone));
         let wait =
             job.next.map_or_else(String::new, |next| format!("in {}", table::length(next - now)));
         let last =

@@ -133,6 +133,7 @@ fn load(args: &Args, file: &Path) -> Result<Loaded, String> {
     let form = reading::form(file, args.system, args.single);
     let mut crontab = crontab::parse(&text, form, &reading::seed(), reading::dialect(args.dialect));
     let zones = reading::zones(&mut crontab, reading::dialect(args.dialect));
+    crontab.entries.retain(|entry| !entry.options.is_disabled());
     let status = if reading::any_error(&crontab.diagnostics) {
         // Warnings are `rat check`'s; here only what is missing from the preview is said.
         let errors: Vec<_> = crontab
@@ -177,7 +178,7 @@ impl Row {
         match &self.schedule {
             Schedule::Calendar(calendar) => calendar.next_after(after, &self.rules),
             Schedule::Seconds(seconds) => seconds.next_after(after, &self.rules),
-            Schedule::Reboot | Schedule::Every(_) => None,
+            Schedule::Reboot | Schedule::Every(_) | Schedule::Never => None,
         }
     }
 }

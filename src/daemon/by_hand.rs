@@ -22,10 +22,7 @@ impl Ratd {
                 self.disk.must(Command::Order { client, run, recipe, at: now.wall });
                 None
             }
-            Err(still) => {
-                let message = format!("{still} still runs, and never runs twice at a time");
-                Some(desk::refused(Fault::Unavailable { message }))
-            }
+            Err(message) => Some(desk::refused(Fault::Unavailable { message })),
         }
     }
 

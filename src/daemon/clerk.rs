@@ -99,18 +99,23 @@ pub struct Clerk {
     answers: Answers,
 }
 
+/// What a clerk begins with.
+pub struct Beginning {
+    pub mode: Mode,
+    pub store: Result<Store, String>,
+    pub spool: Spool,
+    pub changes: Arc<Inotify>,
+    /// The first run of this ratd.
+    pub first: RunId,
+    /// When this ratd was started.
+    pub started: Timestamp,
+    pub crash: Crash,
+}
+
 impl Clerk {
-    /// A clerk that has not begun. `first` is the first run of this ratd.
-    pub fn new(
-        mode: Mode,
-        store: Result<Store, String>,
-        spool: Spool,
-        changes: Arc<Inotify>,
-        first: RunId,
-        started: Timestamp,
-        crash: Crash,
-        answers: Answers,
-    ) -> Clerk {
+    /// A clerk that has not begun.
+    pub fn new(beginning: Beginning, answers: Answers) -> Clerk {
+        let Beginning { mode, store, spool, changes, first, started, crash } = beginning;
         let syslog = Syslog::new(&mode.paths.under_root("dev/log"), "crontab".into());
         let (watched, unstored) = (BTreeSet::new(), BTreeSet::new());
         Clerk {

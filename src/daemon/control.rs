@@ -16,6 +16,7 @@ use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Source};
 use crate::plan::run::RunId;
+use crate::plan::schedule::Schedule;
 use crate::plan::scheduler::Scheduler;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
@@ -278,6 +279,7 @@ pub fn told(job: &Job, next: Option<Timestamp>) -> reply::Job {
         command: beginning(&job.recipe.command),
         file: job.origin.source.0.display().to_string(),
         line: job.origin.line,
+        disabled: matches!(job.schedule, Schedule::Never),
         next,
         last: None,
     }

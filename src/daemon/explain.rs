@@ -106,7 +106,9 @@ fn explanation(
     let table = timetable(job, from, until);
     let change = |change: timetable::Change| ClockChange { at: change.at, seconds: change.seconds };
     let (kind, period) = match &job.schedule {
-        Schedule::Calendar(_) | Schedule::Seconds(_) => (ScheduleKind::Calendar, None),
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Never => {
+            (ScheduleKind::Calendar, None)
+        }
         Schedule::Reboot => (ScheduleKind::Reboot, None),
         Schedule::Every(every) => {
             let last = until - TimeDelta::seconds(1);

@@ -39,7 +39,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::daemon::clerk::Clerk;
+use crate::daemon::clerk::{Beginning, Clerk};
 use crate::daemon::connections::Connections;
 use crate::daemon::crash::Crash;
 use crate::daemon::daemonize::{Side, Starter, daemonize};
@@ -143,7 +143,7 @@ fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
     }
     let runner = Runner::start(&mode.paths.run, mode.file.is_some(), crash)
         .map_err(|error| format!("cannot start the fork server: {error}"))?;
-    if mode.file.is_none() {
+    if mode.is_system() {
         refuse_beside_peers(&mode.paths).map_err(|refused| refused.to_string())?;
     }
     let _instance = Instance::claim(&mode.paths.pid_file).map_err(|refused| refused.to_string())?;
@@ -163,7 +163,7 @@ fn live(mut mode: Mode, parts: Parts) -> Result<(), String> {
 
 /// What rat.conf says, which is about the system's crontabs and at-jobs.
 fn settings_of(mode: &mut Mode) -> Settings {
-    if mode.file.is_some() {
+    if !mode.is_system() {
         return Settings::none();
     }
     let settings = Settings::begin(&mode.paths);
@@ -173,7 +173,7 @@ fn settings_of(mode: &mut Mode) -> Settings {
 
 /// A user's own ratd is nobody else's business.
 fn bits_for_everybody(mode: &Mode) -> u32 {
-    if mode.file.is_none() { 0o755 } else { 0o700 }
+    if mode.is_system() { 0o755 } else { 0o700 }
 }
 
 /// Makes all directories, and sets their modes whatever they were; only who holds the lock may do that.
@@ -209,7 +209,7 @@ fn make_directory(path: &Path, bits: u32) -> io::Result<()> {
 
 /// At the socket that was handed over; else at one of our own.
 fn listen(mode: &Mode, handed: Option<UnixListener>) -> io::Result<Connections> {
-    let bits = if mode.file.is_none() { 0o666 } else { 0o600 };
+    let bits = if mode.is_system() { 0o666 } else { 0o600 };
     let listener = match handed {
         Some(listener) => listener,
         None => socket::listen(&mode.paths.socket(), bits)?,
@@ -243,8 +243,8 @@ fn assemble(
         let (mode, changes) = (mode.clone(), changes.clone());
         let spool = spool_of(&mode, parts.settings);
         move |commands, answers| {
-            Clerk::new(mode, store, spool, changes, first, now.wall, crash, answers)
-                .serve(&commands)
+            let first = Beginning { mode, store, spool, changes, first, started: now.wall, crash };
+            Clerk::new(first, answers).serve(&commands)
         }
     };
     let (log, manner) = (mode.paths.under_root("dev/log"), &mode.dialect.manner);
@@ -260,7 +260,7 @@ fn assemble(
         runs,
         syslog: Syslog::new(&log, manner.daemon.clone()),
         job_log: Syslog::new(&log, manner.job.clone()),
-        surroundings: Surroundings::of(manner),
+        surroundings: Surroundings::of(mode.dialects().map(|dialect| &dialect.manner)),
         loudness: parts.loudness,
         starter: parts.starter,
         notify: Notify::from_environment(now.wall),
@@ -277,6 +277,7 @@ fn assemble(
 fn spool_of(mode: &Mode, settings: Settings) -> Spool {
     match &mode.file {
         Some((file, owner)) => Spool::of_file(file, owner, &mode.paths, mode.dialect),
+        None if mode.own => Spool::of_user(&mode.paths, mode.dialect),
         None => Spool::of_system(&mode.paths, mode.asked_dialect(), settings),
     }
 }

@@ -45,6 +45,9 @@ pub struct Options {
     /// Do not start an at-job later than this after it was due, unless it has a deadline of its own
     #[arg(long, value_name = "TIME", value_parser = duration::named)]
     pub at_deadline: Option<TimeDelta>,
+    /// Run your own crontab and at-jobs alone, as yourself
+    #[arg(long, conflicts_with_all = ["root", "file"])]
+    pub user: bool,
     /// Be what a container runs: jobs have its environment and its output, and are waited for
     #[arg(long, requires = "file")]
     pub container: bool,
@@ -63,6 +66,8 @@ pub struct Mode {
     pub paths: Paths,
     /// The one crontab it reads, made absolute, and the user it is for.
     pub file: Option<(PathBuf, String)>,
+    /// It is a user's own: no jobs but theirs.
+    pub own: bool,
     /// It is what a container runs.
     pub container: Option<Container>,
     /// It stays in the foreground.
@@ -84,6 +89,13 @@ struct Asked {
     at: config::AtJobs,
 }
 
+impl Mode {
+    /// Whether it is the system's, which everybody may call and which is alone.
+    pub fn is_system(&self) -> bool {
+        self.file.is_none() && !self.own
+    }
+}
+
 /// How a ratd in a container ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Container {
@@ -103,7 +115,7 @@ pub struct AtJobs {
 impl Options {
     /// The mode these options ask for.
     pub fn mode(&self) -> Result<Mode, String> {
-        let asked = || std::env::var_os("RAT_ROOT").map(PathBuf::from);
+        let asked = || std::env::var_os("RAT_ROOT").filter(|_| !self.user).map(PathBuf::from);
         let root = self.root.clone().or_else(asked).filter(|root| !root.as_os_str().is_empty());
         let root = root.as_ref().map(absolute).transpose()?;
         let file = match &self.file {
@@ -117,10 +129,13 @@ impl Options {
             (None, Some(_)) => Paths::user().ok_or(
                 "neither HOME nor XDG_STATE_HOME says where to keep state; use --root DIR",
             )?,
+            (None, None) if self.user => {
+                Paths::user().ok_or("neither HOME nor XDG_STATE_HOME says where to keep state")?
+            }
             (None, None) if geteuid().is_root() => Paths::system("/".as_ref()),
             (None, None) => {
                 return Err(
-                    "only root can run the system's crontabs; run your own with: ratd FILE"
+                    "only root can run the system's crontabs; run your own with: ratd --user"
                         .to_owned(),
                 );
             }
@@ -131,6 +146,7 @@ impl Options {
             paths,
             foreground: self.foreground || file.is_some(),
             file,
+            own: self.user,
             dialect: dialect.unwrap_or(&RAT),
             container,
             at: at_jobs(&self.at_jobs()),
@@ -177,6 +193,12 @@ impl Mode {
     /// The dialect that was asked for in spite of rat.conf.
     pub fn asked_dialect(&self) -> Option<&'static Dialect> {
         self.asked.dialect
+    }
+
+    /// Those that crontabs are read in.
+    pub fn dialects(&self) -> impl Iterator<Item = &'static Dialect> {
+        let others = self.config.dialects.places.values().copied();
+        std::iter::once(self.dialect).chain(others.filter(|_| self.asked.dialect.is_none()))
     }
 
     /// As which cron a crontab in this place is read.

@@ -329,6 +329,7 @@ impl Ratd {
 
     fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
         let is_contained = self.mode.container.is_some();
+        let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
         recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
         Order {
             run,
@@ -342,8 +343,8 @@ impl Ratd {
                 patience: MAIL_PATIENCE,
             },
             log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-            manner: self.mode.dialect.manner.clone(),
-            daemon: self.surroundings.variables.clone(),
+            manner: manner.clone(),
+            daemon: self.surroundings.variables(manner),
             programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
             codeset: self.surroundings.codeset.clone(),
             over: None,

@@ -175,6 +175,7 @@ pub fn ready(mode: &Mode, scheduler: &Scheduler, now: Timestamp) {
 fn next(job: &Job, due: Option<Timestamp>, now: Timestamp) -> String {
     match (&job.schedule, due) {
         (Schedule::Reboot, _) => "now".to_owned(),
+        (Schedule::Never, _) => "never: it is disabled".to_owned(),
         (_, None) => "never".to_owned(),
         (_, Some(due)) => format!("{}, in {}", instant(due, &*job.zone), duration(due - now)),
     }

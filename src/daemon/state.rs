@@ -14,10 +14,10 @@ use crate::protocol::request::Request;
 pub struct State {
     pub started: Timestamp,
     pub ready: bool,
-    /// All clocks, as they were last read.
-    pub clocks: Option<Clocks>,
     /// A crontab has been read, however little it holds.
     pub loaded: bool,
+    /// All clocks, as they were last read.
+    pub clocks: Option<Clocks>,
     /// What is wrong with each crontab.
     pub problems: BTreeMap<Source, Vec<String>>,
     /// What each crontab leaves to others, a line each.
@@ -41,8 +41,8 @@ impl State {
         State {
             started,
             ready: false,
-            clocks: None,
             loaded: false,
+            clocks: None,
             problems: BTreeMap::new(),
             left: BTreeMap::new(),
             trouble: None,

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::civil::{Offsets, Timestamp};
+use crate::plan::manner::Manner;
 use crate::plan::missed::Terms;
 use crate::plan::retry::Retries;
 use crate::plan::schedule::{Due, Schedule};
@@ -57,7 +58,7 @@ impl Job {
         let due = match &self.schedule {
             Schedule::Calendar(calendar) => calendar.next_after(after, &*self.zone),
             Schedule::Seconds(seconds) => seconds.next_after(after, &*self.zone),
-            Schedule::Reboot | Schedule::Every(_) => None,
+            Schedule::Reboot | Schedule::Every(_) | Schedule::Never => None,
         }?;
         Some(Due { at: due.at.checked_add_signed(self.delay)?, times: due.times })
     }
@@ -99,6 +100,10 @@ pub struct Recipe {
     pub quiet: bool,
     /// Who is told what became of it.
     pub mailing: Mailing,
+    /// How the cron whose crontab it is surrounds its jobs; `None` where the daemon's own manner counts. What goes to
+    /// a session is told that by its order.
+    #[serde(skip)]
+    pub manner: Option<&'static Manner>,
 }
 
 /// Who is told by mail what became of a run, and when.

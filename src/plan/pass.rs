@@ -141,6 +141,7 @@ mod tests {
             knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         };
         let job = Arc::new(Job {
             id: JobId(name.to_owned()),

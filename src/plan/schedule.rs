@@ -17,6 +17,8 @@ pub enum Schedule {
     Reboot,
     /// Once in every period, as anacron does.
     Every(Every),
+    /// Not at all, and not by hand either: it is disabled.
+    Never,
 }
 
 /// The next time a job is due.

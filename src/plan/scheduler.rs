@@ -10,7 +10,7 @@ use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every, Once};
 use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
-use crate::plan::job::{Job, JobId, Recipe, Source};
+use crate::plan::job::{Job, JobId, Origin, Recipe, Source};
 use crate::plan::missed::{Missed, Remembered, Step as Late};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
@@ -300,16 +300,22 @@ impl Scheduler {
         jobs
     }
 
-    /// A run of a job that somebody wants now; an error is the name of a job that still runs and may not twice.
+    /// A run of a job that somebody wants now, or why there cannot be one.
     ///
     /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
     /// `anacron -f`, and is not started a second time meanwhile.
     pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
-        let Some((table, line)) = self.place_of(id) else { return Err(id.0.clone()) };
+        let gone = || format!("{} is gone", id.0);
+        let (table, line) = self.place_of(id).ok_or_else(gone)?;
         let job = self.tables[table].jobs[line].clone();
         let is_period = matches!(job.schedule, Schedule::Every(_));
         if (job.single || is_period) && self.is_running(id) {
-            return Err(job.name.clone());
+            return Err(format!("{} still runs, and never runs twice at a time", job.name));
+        }
+        if matches!(job.schedule, Schedule::Never) {
+            let Origin { source, line } = &job.origin;
+            let file = source.0.display();
+            return Err(format!("{} is disabled, and never runs: {file}:{line}", job.name));
         }
         if is_period {
             self.retries.retain(|_, again| again.job != *id);
@@ -843,7 +849,7 @@ fn behind(job: &Job, at: Timestamp) -> Vec<i64> {
     match &job.schedule {
         Schedule::Calendar(calendar) => calendar.behind(at, &*job.zone),
         Schedule::Seconds(seconds) => seconds.behind(at, &*job.zone),
-        Schedule::Reboot | Schedule::Every(_) => vec![0],
+        Schedule::Reboot | Schedule::Every(_) | Schedule::Never => vec![0],
     }
 }
 
@@ -856,7 +862,7 @@ fn goes_by_the_clock(schedule: &Schedule) -> bool {
     match schedule {
         Schedule::Calendar(calendar) => calendar.is_wildcard(),
         Schedule::Seconds(seconds) => seconds.wildcard,
-        Schedule::Reboot | Schedule::Every(_) => false,
+        Schedule::Reboot | Schedule::Every(_) | Schedule::Never => false,
     }
 }
 
@@ -873,7 +879,7 @@ fn once(job: &Job, now: Timestamp, forced: bool) -> Option<Once> {
             let on_success = job.retries.times > 0;
             Some(Once { period: every.period, date, forced, on_success })
         }
-        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot => None,
+        Schedule::Calendar(_) | Schedule::Seconds(_) | Schedule::Reboot | Schedule::Never => None,
     }
 }
 
@@ -895,7 +901,7 @@ fn owed_from(job: &Job, delay: TimeDelta, now: Timestamp) -> Timestamp {
     let this_minute = now - TimeDelta::seconds(now.timestamp().rem_euclid(60));
     let this_minute = this_minute - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
     match (schedule, owed(delay)) {
-        (Schedule::Every(_) | Schedule::Reboot, _) => Timestamp::MIN_UTC,
+        (Schedule::Every(_) | Schedule::Reboot | Schedule::Never, _) => Timestamp::MIN_UTC,
         (Schedule::Seconds(_), _) => now - SECONDS_LATE,
         (Schedule::Calendar(_), _) if is_walked(schedule) => {
             if is_walked_back(delay) {

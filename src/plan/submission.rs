@@ -80,6 +80,7 @@ impl Submission {
             knows_run: false,
             quiet: false,
             mailing: Mailing { when: self.mail, on_failure_only: false, to: self.mail_to.clone() },
+            manner: None,
         }
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         };
         Job {
             id: JobId("x".to_owned()),

@@ -95,6 +95,8 @@ pub struct Job {
     pub file: String,
     /// The line.
     pub line: u32,
+    /// It never runs, since its entry says so.
+    pub disabled: bool,
     /// When it is due next.
     pub next: Option<Timestamp>,
     /// How it ended last.

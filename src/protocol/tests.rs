@@ -255,6 +255,7 @@ fn job() -> reply::Job {
         command: text(),
         file: word(),
         line: 1,
+        disabled: false,
         next: Some(at()),
         last: Some(reply::Last { started: Some(at()), end: end() }),
     }

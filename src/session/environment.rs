@@ -99,28 +99,6 @@ impl Environment {
         }
     }
 
-    /// The same where jobs find a `run-parts` that the system lacks. Other crons have none either, and at-jobs have what
-    /// was captured.
-    pub fn with_run_parts(
-        mut self,
-        recipe: &Recipe,
-        manner: &Manner,
-        programs: &Text,
-    ) -> Environment {
-        let is_ours = match recipe.kind {
-            Kind::At => false,
-            Kind::Entry | Kind::SystemEntry => *manner == OWN,
-            Kind::Period => true,
-        };
-        let path = self.get("PATH").filter(|_| is_ours);
-        if let Some(path) =
-            path.and_then(|path| path_with_run_parts(path, &recipe.command, programs))
-        {
-            self.set(&Text::from("PATH"), &path);
-        }
-        self
-    }
-
     /// What runs the command.
     pub fn shell(&self) -> Text {
         let named = if self.shell_is_seen_only { None } else { self.get("SHELL") };
@@ -147,6 +125,28 @@ impl Environment {
         ] {
             self.set(&Text::from(name), &Text::from(value));
         }
+    }
+
+    /// The same where jobs find a `run-parts` that the system lacks. Other crons have none either, and at-jobs have what
+    /// was captured.
+    pub fn with_run_parts(
+        mut self,
+        recipe: &Recipe,
+        manner: &Manner,
+        programs: &Text,
+    ) -> Environment {
+        let is_ours = match recipe.kind {
+            Kind::At => false,
+            Kind::Entry | Kind::SystemEntry => *manner == OWN,
+            Kind::Period => true,
+        };
+        let path = self.get("PATH").filter(|_| is_ours);
+        if let Some(path) =
+            path.and_then(|path| path_with_run_parts(path, &recipe.command, programs))
+        {
+            self.set(&Text::from("PATH"), &path);
+        }
+        self
     }
 
     /// The value of that name; an empty one is as good as none.
@@ -233,6 +233,7 @@ mod tests {
             knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         }
     }
 

@@ -171,6 +171,7 @@ mod tests {
                 knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             stamp: None,
             keep_output: 100,

@@ -10,12 +10,15 @@ use nix::unistd::{User, fchown, geteuid};
 
 use crate::paths::Paths;
 use crate::spool::file::{self, Refusal, Trust};
-use crate::spool::{USERS, header, versions};
+use crate::spool::{header, users, versions};
 use crate::syntax::dialect::RAT;
 use crate::sys::lock::lock;
 
 /// The directory that crontabs are installed in: the distribution's, where it can be told.
 pub fn directory(paths: &Paths) -> PathBuf {
+    if let Some(own) = &paths.crontabs {
+        return own.clone();
+    }
     let crontabs = paths.under_root("var/spool/cron/crontabs");
     let alpine = paths.under_root("etc/crontabs");
     let redhat = paths.under_root("var/spool/cron");
@@ -174,9 +177,9 @@ pub fn place(paths: &Paths, user: &User) -> io::Result<PathBuf> {
         let message = "this login name cannot be the name of a crontab";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let places = USERS.map(|directory| paths.under_root(directory).join(name));
+    let places = users(paths).into_iter().map(|directory| directory.join(name));
     let is_there = |place: &PathBuf| place.symlink_metadata().is_ok_and(|about| !about.is_dir());
-    Ok(places.into_iter().find(is_there).unwrap_or_else(|| directory(paths).join(name)))
+    Ok(places.clone().find(is_there).unwrap_or_else(|| directory(paths).join(name)))
 }
 
 /// The lock lies where only root comes near it: in a spool that a group may write it could be held, or be a FIFO.

@@ -21,6 +21,7 @@ use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
+use crate::syntax::options::Key;
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
 use crate::zone::{Unknown, Zone, zoneinfo};
@@ -154,6 +155,9 @@ pub struct Rules<'a> {
     pub config: &'a Config,
 }
 
+/// Jobs of a file that say something of themselves in options, as they were when all of that could be read.
+pub type Good = HashMap<JobId, Arc<Job>>;
+
 /// The jobs of a crontab, and what is to be said about it.
 pub fn of_crontab(
     text: &[u8],
@@ -161,6 +165,18 @@ pub fn of_crontab(
     owner: Owner,
     rules: &Rules<'_>,
     zones: &mut Zones,
+) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
+    of_crontab_again(text, source, owner, rules, (zones, &mut Good::default()))
+}
+
+/// The same of a crontab that was read before. A job with an option that cannot be read now stays as it was, if it was
+/// good; a slip of the pen must not change what runs.
+pub fn of_crontab_again(
+    text: &[u8],
+    source: &Source,
+    owner: Owner,
+    rules: &Rules<'_>,
+    (zones, good): (&mut Zones, &mut Good),
 ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
     let Rules { dialect, machine, config } = *rules;
     let (form, seed_owner, kind) = match owner {
@@ -184,9 +200,15 @@ pub fn of_crontab(
     let mut jobs = Vec::with_capacity(crontab.entries.len());
     // Entries under one zone share its rules.
     let mut shared_zones: HashMap<Option<String>, Arc<dyn Offsets>> = HashMap::new();
-    let mut held = Vec::new();
+    let (mut held, before) = (Vec::new(), std::mem::take(good));
     for mut entry in crontab.entries {
         entry.flags.single |= dialect.single;
+        let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
+        match config.options(&owner, &entry.options, &mut held) {
+            Some(options) => entry.options = options,
+            None => continue,
+        }
+        set_default_zone(&mut entry, zones, &mut held);
         let zone = match shared_zones.get(&entry.zone) {
             Some(zone) => zone.clone(),
             None => match zone_of(&entry, zones) {
@@ -203,15 +225,25 @@ pub fn of_crontab(
                 Err(_) => continue,
             },
         };
-        let owner = entry.user.clone().unwrap_or_else(|| seed_owner.to_owned());
-        match config.options(&owner, &entry.options, &mut held) {
-            Some(options) => entry.options = options,
-            None => continue,
+        let (written, is_misread) = (entry.options.is_written(), entry.options.is_misread);
+        let mut job = job_of_entry(entry, owner, kind, source, zone, rules, &mut names);
+        if let (true, Some(known)) = (is_misread, before.get(&job.id)) {
+            diagnostics.push(stays_as_it_was(job.origin.line));
+            job = Job { origin: job.origin, ..(**known).clone() };
         }
-        jobs.push(Arc::new(job_of_entry(entry, owner, kind, source, zone, machine, &mut names)));
+        let job = Arc::new(job);
+        if is_misread && before.contains_key(&job.id) || written && !is_misread {
+            good.insert(job.id.clone(), job.clone());
+        }
+        jobs.push(job);
     }
     diagnostics.append(&mut each_once(held));
     (jobs, diagnostics)
+}
+
+fn stays_as_it_was(line: u32) -> Diagnostic {
+    let message = "one of its options cannot be read: the entry stays as it last was".to_owned();
+    Diagnostic::warning("W017", line, 0..0, message)
 }
 
 /// What one line chose for several entries is told once.
@@ -219,6 +251,18 @@ pub fn each_once(mut said: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut told = HashSet::new();
     said.retain(|said| told.insert((said.line, said.columns.start)));
     said
+}
+
+/// An entry that is in no zone of its own is in the one that rat.conf has for it. Where there is no such zone it is not
+/// run: it could run at the wrong times.
+fn set_default_zone(entry: &mut Entry, zones: &mut Zones, said: &mut Vec<Diagnostic>) {
+    let default = entry.options.get(Key::Tz).filter(|_| entry.zone.is_none());
+    let Some(name) = default.and_then(|chosen| chosen.value.text()) else { return };
+    if let Err(unknown) = zones.named(name) {
+        let message = format!("rat.conf sets `tz`, and the entry is not run: {unknown}");
+        said.push(Diagnostic::error("E022", entry.line, 0..0, message));
+    }
+    entry.zone = Some(name.to_owned());
 }
 
 fn zone_of(entry: &Entry, zones: &mut Zones) -> Result<Zone, Unknown> {
@@ -234,18 +278,19 @@ fn job_of_entry(
     kind: Kind,
     source: &Source,
     zone: Arc<dyn Offsets>,
-    machine: &Machine,
+    rules: &Rules<'_>,
     names: &mut Names,
 ) -> Job {
+    let manner = &rules.dialect.manner;
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
-    let delay = machine.delay(&id.0, entry.random_delay);
-    let terms = policy::terms(&entry.options, machine.draw(&id.0, 999));
+    let delay = rules.machine.delay(&id.0, entry.random_delay);
+    let terms = policy::terms(&entry.options, rules.machine.draw(&id.0, 999));
     let knows_run = entry.options.all().next().is_some();
     Job {
         id,
         name,
         owner,
-        schedule: entry.schedule,
+        schedule: if entry.options.is_disabled() { Schedule::Never } else { entry.schedule },
         written: entry.written,
         zone,
         delay,
@@ -267,6 +312,7 @@ fn job_of_entry(
                 on_failure_only: entry.flags.mail_on_failure_only,
                 ..Mailing::default()
             },
+            manner: Some(manner),
         },
         origin: Origin { source: source.clone(), line: entry.line },
     }
@@ -311,6 +357,7 @@ pub fn of_anacrontab(
                 knows_run: false,
                 quiet: false,
                 mailing: Mailing::default(),
+                manner: None,
             },
             origin: Origin { source: source.clone(), line: line.line },
         }))

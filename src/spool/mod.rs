@@ -11,7 +11,7 @@ pub mod settings;
 pub mod versions;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::plan::job::{Job, Source};
 use crate::plan::text::Text;
 use crate::spool::file::{Identity, Refusal, Trust};
 use crate::spool::handover::is_left_to;
-use crate::spool::jobs::{Machine, Rules, Zones};
+use crate::spool::jobs::{Good, Machine, Rules, Zones};
 use crate::spool::settings::{Found, Settings};
 use crate::syntax::anacrontab;
 use crate::syntax::config::Config;
@@ -71,7 +71,7 @@ pub enum Change {
     Configured { source: Source, problems: Vec<String>, counts: bool },
 }
 
-/// What a file was read as, and what is to be told.
+/// What a file was read as.
 #[derive(Debug)]
 struct Loaded {
     /// `None`: it is so wrong that what it held before still counts.
@@ -100,6 +100,8 @@ pub struct Spool {
     settings: Settings,
     /// What the anacrontab runs.
     periods: Vec<Text>,
+    /// What was last good of the jobs of each file that say something of themselves.
+    good: HashMap<PathBuf, Good>,
     /// Names that are passed over.
     skipped: BTreeSet<PathBuf>,
     /// Users that files with a user column name, and nobody knows.
@@ -121,6 +123,13 @@ impl Spool {
         places.extend(USERS.map(|path| directory(path, Role::User)));
         places.push(file("etc/anacrontab", Role::Period));
         Spool::new(places, paths, dialect, settings)
+    }
+
+    /// The places of users' crontabs alone: a user's own ratd has one.
+    pub fn of_user(paths: &Paths, dialect: &'static Dialect) -> Spool {
+        let place = |path| Place { path, is_directory: true, role: Role::User };
+        let places = users(paths).into_iter().map(place).collect();
+        Spool::new(places, paths, Some(dialect), Settings::none())
     }
 
     /// One file, all of whose jobs run as `owner`.
@@ -145,6 +154,7 @@ impl Spool {
             dialect,
             settings,
             periods: Vec::new(),
+            good: HashMap::new(),
             skipped: BTreeSet::new(),
             awaited: BTreeMap::new(),
         }
@@ -213,6 +223,7 @@ impl Spool {
         for path in gone {
             self.files.remove(&path);
             self.awaited.remove(&path);
+            self.good.remove(&path);
             self.look_again_at_namesakes(&path, &mut changes);
             changes.push(Change::Gone { source: Source(path), problems: Vec::new() });
         }
@@ -409,7 +420,8 @@ impl Spool {
     ) -> (Vec<Arc<Job>>, Vec<Diagnostic>) {
         let dialect = self.dialect_of(&source.0);
         let rules = Rules { dialect, machine: &self.machine, config: &self.settings.config };
-        let read = jobs::of_crontab(text, source, owner, &rules, &mut self.zones);
+        let good = self.good.entry(source.0.clone()).or_default();
+        let read = jobs::of_crontab_again(text, source, owner, &rules, (&mut self.zones, good));
         let (jobs, mut diagnostics) = read;
         if !matches!(owner, jobs::Owner::Column) {
             return (jobs, diagnostics);
@@ -470,9 +482,17 @@ fn is_unknown(name: &str) -> bool {
     matches!(User::from_name(name), Ok(None))
 }
 
+/// Where users' crontabs are.
+fn users(paths: &Paths) -> Vec<PathBuf> {
+    match &paths.crontabs {
+        Some(own) => vec![own.clone()],
+        None => USERS.iter().map(|path| paths.under_root(path)).collect(),
+    }
+}
+
 /// The user whose crontab a file is; `None` for the system's.
 pub fn user_of<'a>(path: &'a Path, paths: &Paths) -> Option<&'a str> {
     let parent = path.parent()?;
-    let is_users = USERS.iter().any(|place| paths.under_root(place) == parent);
+    let is_users = users(paths).iter().any(|place| place == parent);
     path.file_name()?.to_str().filter(|_| is_users)
 }

@@ -711,38 +711,6 @@ fn of_much_output_only_the_ends_are_read() {
 }
 
 #[test]
-fn absences_are_found_by_the_time_they_cover_and_forgotten_in_the_end() {
-    let directory = Directory::new();
-    let mut store = directory.open();
-    let day = 86_400;
-    let absence =
-        |from, until, cause| Absence { from: at(from * day), until: at(until * day), cause };
-    let all = [
-        absence(10, 12, Cause::Off),
-        absence(20, 21, Cause::Asleep),
-        absence(21, 22, Cause::Set),
-        absence(900, 901, Cause::HeldUp),
-    ];
-    let note = |store: &mut Store, some: &[Absence]| {
-        let change = store.begin().unwrap();
-        some.iter().for_each(|absence| change.note_absence(absence).unwrap());
-        change.set_seen(at(22)).unwrap();
-        change.commit().unwrap();
-    };
-    let found = |store: &Store, from: i64, until: i64, limit| {
-        store.absences(at(from * day), at(until * day), limit).unwrap()
-    };
-    assert_eq!(store.seen().unwrap(), None);
-    note(&mut store, &all[..3]);
-    assert_eq!(store.seen().unwrap(), Some(at(22)));
-    assert_eq!(found(&store, 11, 12, 9), all[..1]);
-    assert_eq!(found(&store, 0, 99, 2), [all[2], all[1]]);
-    assert_eq!(found(&store, 13, 20, 9), []);
-    note(&mut store, &all[3..]);
-    assert_eq!(found(&store, 0, 999, 9), all[3..]);
-}
-
-#[test]
 fn an_entry_is_known_from_when_it_was_first_seen() {
     let directory = Directory::new();
     let mut store = directory.open();
@@ -837,4 +805,36 @@ fn runs_of_other_jobs_leave_nothing_behind() {
     change.owe(&JobId("plain".to_owned()), &[at(5)], at(6)).unwrap();
     change.commit().unwrap();
     assert_eq!(store.entries().unwrap(), []);
+}
+
+#[test]
+fn absences_are_found_by_the_time_they_cover_and_forgotten_in_the_end() {
+    let directory = Directory::new();
+    let mut store = directory.open();
+    let day = 86_400;
+    let absence =
+        |from, until, cause| Absence { from: at(from * day), until: at(until * day), cause };
+    let all = [
+        absence(10, 12, Cause::Off),
+        absence(20, 21, Cause::Asleep),
+        absence(21, 22, Cause::Set),
+        absence(900, 901, Cause::HeldUp),
+    ];
+    let note = |store: &mut Store, some: &[Absence]| {
+        let change = store.begin().unwrap();
+        some.iter().for_each(|absence| change.note_absence(absence).unwrap());
+        change.set_seen(at(22)).unwrap();
+        change.commit().unwrap();
+    };
+    let found = |store: &Store, from: i64, until: i64, limit| {
+        store.absences(at(from * day), at(until * day), limit).unwrap()
+    };
+    assert_eq!(store.seen().unwrap(), None);
+    note(&mut store, &all[..3]);
+    assert_eq!(store.seen().unwrap(), Some(at(22)));
+    assert_eq!(found(&store, 11, 12, 9), all[..1]);
+    assert_eq!(found(&store, 0, 99, 2), [all[2], all[1]]);
+    assert_eq!(found(&store, 13, 20, 9), []);
+    note(&mut store, &all[3..]);
+    assert_eq!(found(&store, 0, 999, 9), all[3..]);
 }

@@ -38,7 +38,7 @@ pub struct Dialects {
     /// Wherever nothing else is said.
     pub default: Option<&'static Dialect>,
     /// Directories, or files, and what holds in them.
-    pub places: Vec<(String, &'static Dialect)>,
+    pub places: BTreeMap<String, &'static Dialect>,
 }
 
 /// How at-jobs are held, as far as anything is said.
@@ -280,7 +280,7 @@ mod tests {
         let [debian, cronie, rat] = ["debian", "cronie", "rat"]
             .map(|name| Dialect::named_or_own(name).unwrap_or_else(|why| panic!("{name}: {why}")));
         let places = [("/etc", debian), ("/etc/cron.d/new", rat)];
-        let places = places.map(|(place, dialect)| (place.to_owned(), dialect)).to_vec();
+        let places = places.map(|(place, dialect)| (place.to_owned(), dialect)).into();
         let dialects = Dialects { default: Some(cronie), places };
         for (root, file, expected) in [
             ("/", "/etc/crontab", debian),

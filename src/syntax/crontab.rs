@@ -14,6 +14,7 @@ use crate::syntax::environment::Environment;
 use crate::syntax::expression::{self, Word, is_blank, words};
 use crate::syntax::field::{self, Place};
 use crate::syntax::lines::{self, BYTE_ORDER_MARK, lines};
+use crate::syntax::options::Key;
 use crate::syntax::seed::{Dice, Seed};
 
 /// One parsed crontab.
@@ -40,7 +41,7 @@ pub struct Entry {
     pub user: Option<String>,
     /// When it is due.
     pub schedule: Schedule,
-    /// The `CRON_TZ` in force; `None` is the machine's own zone.
+    /// Its `tz`, or the `CRON_TZ` in force; `None` is the machine's own zone.
     pub zone: Option<String>,
     /// The schedule as it was written.
     pub written: String,
@@ -81,7 +82,7 @@ pub struct Flags {
 /// A zone's name in a crontab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneName {
-    /// The line of the assignment.
+    /// The line of the assignment, or of the option `tz`.
     pub line: u32,
     /// The bytes of the value.
     pub columns: Range<usize>,
@@ -99,7 +100,7 @@ impl ZoneName {
     /// What to say if there is no such zone.
     pub fn unknown(&self, why: String) -> Diagnostic {
         Diagnostic::error("E022", self.line, self.columns.clone(), why)
-            .label("the entries below are not run")
+            .label("the entries that this is for are not run")
             .help("write a name of /usr/share/zoneinfo, such as Europe/Berlin")
     }
 }
@@ -459,6 +460,18 @@ impl<'s> Reading<'s> {
         self.zone = Some(name);
     }
 
+    /// An entry's own zone counts more than the one in force.
+    fn set_zone_of(&mut self, entry: &mut Entry) {
+        let Some(chosen) = entry.options.get(Key::Tz) else { return };
+        let Some(name) = chosen.value.text().map(str::to_owned) else { return };
+        let (line, columns) = (chosen.line, chosen.columns.clone());
+        let named = ZoneName { line, columns, name: name.clone() };
+        if self.crontab.zones.last() != Some(&named) {
+            self.crontab.zones.push(named);
+        }
+        entry.zone = Some(name);
+    }
+
     fn set_random_delay(&mut self, value: &[u8], line: u32, columns: Range<usize>) {
         let minutes = if self.dialect.is_rat() {
             str::from_utf8(value).ok().and_then(|text| text.parse().ok())
@@ -520,6 +533,7 @@ impl<'s> Reading<'s> {
                 Some(options) => entry.options = options,
                 None => return Next::Line,
             }
+            self.set_zone_of(&mut entry);
         }
         if entry.zone.is_some()
             && self.dialect.zone == ZoneRule::ByTheClock

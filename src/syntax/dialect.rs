@@ -407,11 +407,8 @@ impl Dialect {
 
     /// The same, where rat's own has a name too: `rat`.
     pub fn named_or_own(name: &str) -> Result<&'static Dialect, String> {
-        match name {
-            "rat" => Ok(&RAT),
-            name => Dialect::named(name)
-                .map_err(|_| "the dialects are rat, debian, cronie and busybox".to_owned()),
-        }
+        let found = OTHERS.into_iter().chain([&RAT]).find(|dialect| dialect.name == name);
+        found.ok_or_else(|| "the dialects are rat, debian, cronie and busybox".to_owned())
     }
 
     /// Whether this is rat's own, or rat's own in a container.

@@ -10,7 +10,11 @@ use crate::syntax::options::{self, Key, Known, Value};
 
 /// The options of one entry, each once, as the spelling that counts most says it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options(Vec<Arc<Chosen>>);
+pub struct Options {
+    chosen: Vec<Arc<Chosen>>,
+    /// A value could not be read, and is left out.
+    pub is_misread: bool,
+}
 
 impl Options {
     /// What was chosen for an option, if anything was.
@@ -25,24 +29,35 @@ impl Options {
 
     /// All that was chosen.
     pub fn all(&self) -> impl Iterator<Item = &Chosen> {
-        self.0.iter().map(Arc::as_ref)
+        self.chosen.iter().map(Arc::as_ref)
     }
 
     /// Those that are chosen here, and of the others those that are chosen there.
     pub fn or(&self, others: &Options) -> Options {
         let new = |chosen: &&Arc<Chosen>| self.get(chosen.key).is_none();
-        Options(self.0.iter().chain(others.0.iter().filter(new)).cloned().collect())
+        let chosen = self.chosen.iter().chain(others.chosen.iter().filter(new)).cloned().collect();
+        Options { chosen, ..*self }
+    }
+
+    /// The crontab itself says something of the entry.
+    pub fn is_written(&self) -> bool {
+        self.all().any(Chosen::is_of_entry)
+    }
+
+    /// The entry is not to run.
+    pub fn is_disabled(&self) -> bool {
+        self.get(Key::Enabled).is_some_and(|chosen| chosen.value == Value::Is(false))
     }
 
     /// Chooses this in the place of what was chosen for the same option.
     pub fn set(&mut self, chosen: Arc<Chosen>) {
         self.drop(chosen.key);
-        self.0.push(chosen);
+        self.chosen.push(chosen);
     }
 
     /// Nothing is chosen for this option any more.
     pub fn drop(&mut self, key: Key) {
-        self.0.retain(|chosen| chosen.key != key);
+        self.chosen.retain(|chosen| chosen.key != key);
     }
 }
 
@@ -106,8 +121,8 @@ pub struct Directives {
 #[derive(Debug, Default)]
 struct Chosens {
     chosen: Vec<Arc<Chosen>>,
-    /// Options whose value could not be read and must not be passed over.
-    refused: u128,
+    /// Options whose value could not be read.
+    misread: u128,
 }
 
 /// A directive that waits for its entry.
@@ -257,7 +272,7 @@ impl Directives {
         if let Some(known) = options::named(&key) {
             self.end_reach(known, line, entries, said);
             self.lines.chosen.retain(|chosen| chosen.key != known.key);
-            self.lines.refused &= !known.key.bit();
+            self.lines.misread &= !known.key.bit();
             if value.is_empty() {
                 return;
             }
@@ -382,7 +397,7 @@ impl Chosen {
 
 impl Chosens {
     fn is_empty(&self) -> bool {
-        self.chosen.is_empty() && self.refused == 0
+        self.chosen.is_empty() && self.misread == 0
     }
 }
 
@@ -447,16 +462,14 @@ fn choose(
         let earlier = chosens.chosen.remove(at);
         said.push(twice(known, earlier.line, earlier.columns.clone()));
     }
-    chosens.refused &= !key.bit();
+    chosens.misread &= !key.bit();
     if key == Key::Match && spelled.level != Level::Directive {
         let message = "`match` guards `#rat:` lines, and nothing else".to_owned();
         said.push(Diagnostic::warning("W010", spelled.line, value, message));
         return;
     }
     let Some(found) = known.value(spelled.value) else {
-        if known.fails_closed {
-            chosens.refused |= key.bit();
-        }
+        chosens.misread |= key.bit();
         said.push(bad_value(known, spelled));
         return;
     };
@@ -470,11 +483,13 @@ fn choose(
 
 /// One option of each kind, of the first level that has it.
 fn merge(levels: &[&Chosens]) -> Option<Options> {
-    let (mut seen, mut all) = (0, Vec::new());
+    let (mut seen, mut all, mut is_misread) = (0, Vec::new(), false);
     for level in levels {
-        if level.refused & !seen != 0 {
+        let misread = level.misread & !seen;
+        if misread != 0 && misread & options::fails_closed() != 0 {
             return None;
         }
+        is_misread |= misread != 0;
         let of_level = seen;
         for chosen in &level.chosen {
             let bit = chosen.key.bit();
@@ -485,7 +500,7 @@ fn merge(levels: &[&Chosens]) -> Option<Options> {
             }
         }
     }
-    Some(Options(all))
+    Some(Options { chosen: all, is_misread })
 }
 
 #[cold]

@@ -366,14 +366,16 @@ pub fn seven(
     let years = years.map_err(|error| said.push(error));
     let (seconds, minutes, hours, years) = (seconds?, minutes?, hours?, years.ok()?);
     let days = days?;
+    // Where a star leaves it to the weekdays, no day is more than the others.
+    let workdays = if days.star { 0 } else { days.workdays };
     let calendar = calendar(minutes, hours, days, months?, weekdays?);
-    if days.workdays == 0 {
+    if workdays == 0 {
         check_days(&calendar, day, weekday, said);
     }
     let time = format!("{} {} {}", list(seconds.bits), list(minutes.bits), list(hours.bits));
     let mut alternatives = dates(&calendar, &years);
-    if days.workdays != 0 {
-        alternatives.append(&mut working_days(days.workdays, calendar.months, &years));
+    if workdays != 0 {
+        alternatives.append(&mut working_days(workdays, calendar.months, &years));
     }
     let alternatives: Result<Vec<cron::Schedule>, _> =
         alternatives.iter().map(|dates| format!("{time} {dates}").parse()).collect();

@@ -150,9 +150,9 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Name, "name", Takes::Name, "made of the command"),
     option(Key::Desc, "desc", Takes::Text, ""),
     option(Key::Tags, "tags", Takes::List(Item::Name), ""),
-    closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes"),
+    Known { is_honoured: true, ..closed(Key::Enabled, "enabled", Takes::YesOrNo, "yes") },
     honoured(Key::Match, "match", Takes::Text, ""),
-    closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's"),
+    Known { is_honoured: true, ..closed(Key::Tz, "tz", Takes::Zone, "CRON_TZ, or the machine's") },
     option(Key::Dst, "dst", Takes::Word(&["classic", "wall"]), "classic"),
     option(Key::Jitter, "jitter", Takes::Jitter, "0"),
     option(Key::Every, "every", Takes::Every, ""),
@@ -231,6 +231,12 @@ impl Key {
 /// The option of this name.
 pub fn named(name: &str) -> Option<&'static Known> {
     OPTIONS.iter().find(|known| known.name == name)
+}
+
+/// Those that must not be misread, as a set of bits.
+pub fn fails_closed() -> u128 {
+    let closed = OPTIONS.iter().filter(|known| known.fails_closed);
+    closed.fold(0, |bits, known| bits | known.key.bit())
 }
 
 /// The option that may have been meant.

@@ -1,6 +1,7 @@
 //! rat.conf, line by line: `[section]`, `name = value`, comments. What is wrong is left out and said, and all other lines
 //! stand. Knows what may stand in which section; what comes of it is `config`'s.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub struct Read {
 }
 
 /// A section; it goes on until the next one begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Section {
     Dialects,
     At,
@@ -65,7 +66,7 @@ struct Setting<'t> {
 
 /// Reads a rat.conf.
 pub fn parse(text: &[u8]) -> Read {
-    let mut reading = Reading { read: Read::default(), section: None, set: Vec::new() };
+    let mut reading = Reading { read: Read::default(), section: None, set: BTreeMap::new() };
     for (number, line) in (1..).zip(lines(text)) {
         reading.line(line, number);
     }
@@ -80,7 +81,7 @@ struct Reading {
     read: Read,
     section: Option<Section>,
     /// What was set where, so that the same name is not set twice.
-    set: Vec<(Section, String, u32, Range<usize>)>,
+    set: BTreeMap<(Section, String), (u32, Range<usize>)>,
 }
 
 impl Reading {
@@ -164,16 +165,13 @@ impl Reading {
 
     fn note_twice(&mut self, section: Section, setting: &Setting<'_>) {
         // A directory is the same with a slash at its end.
-        let name = setting.name.trim_end_matches('/');
-        let is_same =
-            |set: &(Section, String, u32, Range<usize>)| set.0 == section && set.1 == name;
-        if let Some(at) = self.set.iter().position(is_same) {
-            let (_, name, line, columns) = self.set.remove(at);
-            let message = format!("`{name}` is set twice; the last one counts");
+        let name = setting.name.trim_end_matches('/').to_owned();
+        let place = (setting.line, setting.name_columns.clone());
+        if let Some((line, columns)) = self.set.insert((section, name), place) {
+            let message = format!("`{}` is set twice; the last one counts", setting.name);
             let warning = Diagnostic::warning("W013", line, columns, message);
             self.say(warning.label("this has no effect"));
         }
-        self.set.push((section, name.to_owned(), setting.line, setting.name_columns.clone()));
     }
 
     fn dialect(&mut self, setting: &Setting<'_>) -> Result<(), Diagnostic> {
@@ -183,9 +181,7 @@ impl Reading {
         match setting.name {
             "default" => dialects.default = Some(dialect),
             path if path.starts_with('/') => {
-                let path = path.trim_end_matches('/').to_owned();
-                dialects.places.retain(|(place, _)| *place != path);
-                dialects.places.push((path, dialect));
+                dialects.places.insert(path.trim_end_matches('/').to_owned(), dialect);
             }
             _ => return Err(setting.unknown("a directory or file, or `default`", &["default"])),
         }
@@ -295,7 +291,8 @@ impl Setting<'_> {
 
     fn option(&self) -> Result<&'static Known, Diagnostic> {
         options::named(self.name).ok_or_else(|| {
-            let names: Vec<&str> = options::OPTIONS.iter().map(|known| known.name).collect();
+            // Comparing it with all would make a file of nothing else slow to read.
+            let names: Vec<&str> = options::near(self.name).into_iter().collect();
             self.unknown("an option of entries; rat-crontab(5) lists them", &names)
         })
     }

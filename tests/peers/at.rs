@@ -374,6 +374,7 @@ impl Answers<'_> {
             ("hours and days are counted on the clock", self.is_clock_change()),
             ("the next day is told by the day of the month alone", self.is_month_on()),
             ("there is no end to years", self.is_far()),
+            ("a day that its zone skipped is counted", self.is_skipped_day()),
         ];
         known.iter().find(|(_, is)| *is).map(|(name, _)| *name)
     }
@@ -431,6 +432,17 @@ impl Answers<'_> {
             }
             _ => false,
         }
+    }
+
+    fn is_skipped_day(&self) -> bool {
+        let (Ok(theirs), Ok(ours)) = (&self.theirs, &self.ours) else { return false };
+        let mut spans = vec![self.zone.span_at(0)];
+        while let Some(last) = spans.last().copied().filter(|last| last.ends < *ours) {
+            spans.push(self.zone.span_at(last.ends));
+        }
+        let skips =
+            |pair: &[rat::plan::civil::Span]| (pair[0].offset - pair[1].offset).abs() > 80_000;
+        (theirs - ours).abs() == 86_400 && spans.windows(2).any(skips)
     }
 
     fn is_far(&self) -> bool {

@@ -91,8 +91,8 @@ fn a_broken_one_leaves_what_held_until_it_is_mended() {
     let said = format!("{}:4:11: `soon` is no value of `timeout`", root.shown(FILE));
     assert!(problems(&root).contains(&said), "{}", problems(&root));
     // Who else could have written it could have said anything.
-    root.write(FILE, "[dialects]\n/etc/cron.d = rat\n");
     root.mode(FILE, 0o666);
+    std::fs::write(root.path(FILE), "[dialects]\n/etc/cron.d = rat\n").unwrap();
     eventually("it is not trusted", || problems(&root).contains("BAD FILE MODE"));
     ratd.signal(Signal::SIGHUP);
     assert_eq!(jobs(), 0);
@@ -149,5 +149,102 @@ fn the_history_keeps_as_much_as_it_says() {
         root.client(RAT, &["run", "--wait", "true"]).run().ok();
     }
     eventually("the last two are kept", || root.history().len() == 2);
+    ratd.stop();
+}
+
+/// What the job whose name begins so did when it was run by hand: its output.
+fn ran(root: &Root, job: &str) -> String {
+    root.client(RAT, &["run", "--wait", job]).run().ok().stdout
+}
+
+#[test]
+fn a_disabled_entry_is_listed_and_never_run() {
+    let root = Root::new("config-disabled");
+    root.crontab("#rat: enabled=no\n* * * * * echo off\n* * * * * RAT_ENABLED=yes echo on\n");
+    let jobs = || {
+        let jobs = root.json(&["list"])["jobs"].as_array().unwrap().clone();
+        let row = |job: &serde_json::Value| {
+            (job["line"].as_u64().unwrap(), job["disabled"] == true, job["next"].is_string())
+        };
+        let mut rows: Vec<_> = jobs.iter().map(row).collect();
+        rows.sort();
+        rows
+    };
+    let ratd = Start::system(&root).ready();
+    assert_eq!(jobs(), [(2, true, false), (3, false, true)]);
+    let listed = root.client(RAT, &["list"]).run().ok().stdout;
+    assert!(
+        listed.lines().any(|line| line.contains("disabled") && line.contains("off")),
+        "{listed}"
+    );
+    let said = root.client(RAT, &["run", &format!("{}:2", me())]).run();
+    assert!(said.stderr.contains("is disabled, and never runs"), "{}", said.stderr);
+    // The administrator can say so of all of a user's entries.
+    root.crontab("* * * * * echo on\n");
+    eventually("it is due", || jobs() == [(1, false, true)]);
+    root.write(FILE, format!("[user {}]\nenabled = no\n", me()));
+    eventually("it is disabled", || jobs() == [(1, true, false)]);
+    root.write(FILE, "[user other]\nenabled = no\n");
+    eventually("it is due again", || jobs() == [(1, false, true)]);
+    ratd.stop();
+}
+
+#[test]
+fn an_option_that_cannot_be_read_leaves_the_entry_as_it_was() {
+    let root = Root::new("config-misread");
+    let jobs = || root.json(&["list"])["jobs"].as_array().unwrap().clone();
+    // Whoever writes into the spool by hand is told by the log.
+    root.crontab(
+        "A=1\n#rat: timeout=1h\n@yearly echo $A one\n#rat: timeout=1h\n@yearly echo two\n",
+    );
+    let mut ratd = Start::system(&root).ready();
+    root.crontab(
+        "A=2\n#rat: timeout=soon\n@yearly echo $A one\n#rat: enabled=maybe\n@yearly echo two\n",
+    );
+    ratd.await_line("stays as it last was");
+    assert_eq!(jobs().len(), 1);
+    assert_eq!(jobs()[0]["line"], 3);
+    assert_eq!(ran(&root, "echo"), "1 one\n");
+    ratd.stop();
+    // Nothing is known of what it was: it runs without the option.
+    let ratd = Start::system(&root).ready();
+    assert_eq!(ran(&root, "echo"), "2 one\n");
+    assert!(problems(&root).contains("`soon` is no value of the option `timeout`"));
+    ratd.stop();
+}
+
+#[test]
+fn an_entry_has_a_zone_of_its_own() {
+    let root = Root::new("config-zone");
+    root.crontab(
+        "CRON_TZ=Asia/Tokyo\n0 12 * * * true\n#rat: tz=UTC\n0 12 * * * false\n#rat: tz=No/Where\n0 12 * * * :\n",
+    );
+    let ratd = Start::system(&root).ready();
+    let jobs = root.json(&["list"])["jobs"].as_array().unwrap().clone();
+    let hour = |line: u64| {
+        let job = jobs.iter().find(|job| job["line"] == line);
+        job.map(|job| job["next"].as_str().unwrap()[11..16].to_owned())
+    };
+    assert_eq!((hour(2), hour(4), hour(6)), (Some("03:00".into()), Some("12:00".into()), None));
+    assert!(problems(&root).contains("No/Where"), "{}", problems(&root));
+    ratd.stop();
+}
+
+#[test]
+fn jobs_are_surrounded_as_the_cron_of_their_directory_does() {
+    let root = Root::new("config-manner");
+    root.write(FILE, "[dialects]\n/etc/cron.d = busybox\n");
+    let line = format!("@yearly {} echo \"$SURROUNDED\"", me());
+    root.write("etc/cron.d/theirs", format!("{line} theirs\n"));
+    root.write("etc/crontab", format!("{line} ours\n"));
+    let ratd = Start::system(&root).variable("SURROUNDED", "yes").ready();
+    let file = |name: &str| {
+        let jobs = root.json(&["list"])["jobs"].as_array().unwrap().clone();
+        let job = jobs.iter().find(|job| job["file"].as_str().unwrap().ends_with(name));
+        job.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    // busybox's crond hands on all that it has.
+    assert_eq!(ran(&root, &file("theirs")), "yes theirs\n");
+    assert_eq!(ran(&root, &file("crontab")), " ours\n");
     ratd.stop();
 }

@@ -26,5 +26,6 @@ mod spool;
 mod system;
 mod systemd;
 mod terminal;
+mod user;
 mod versions;
 mod why;

@@ -20,7 +20,7 @@ fn life(root: &Root, library: &Path, from: &str, until: &str) -> Start {
         .variable("LD_PRELOAD", library)
         .variable("RAT_SIM_FROM", seconds(from))
         .variable("RAT_SIM_UNTIL", seconds(until))
-        .variable("RAT_SIM_QUIET", "30")
+        .variable("RAT_SIM_QUIET", "150")
         .variable("RAT_SIM_GO", OsString::from(root.path("go")))
 }
 

@@ -296,5 +296,6 @@ pub fn recipe() -> Recipe {
         knows_run: false,
         quiet: false,
         mailing: Mailing::default(),
+        manner: None,
     }
 }

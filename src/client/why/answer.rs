@@ -76,6 +76,9 @@ const LATE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 pub fn answer<'e>(explained: &'e Explained, asked: &Asked<'_>) -> Answer<'e> {
     let Some(explanation) = &explained.explanation else { return not_loaded(explained, asked) };
     let telling = Telling { explained, explanation, asked };
+    if explanation.job.disabled {
+        return telling.disabled();
+    }
     match explanation.kind {
         ScheduleKind::Reboot => telling.reboot(),
         ScheduleKind::Period => period::answer(&telling),
@@ -490,6 +493,19 @@ impl<'e> Telling<'e, '_> {
             (..) => format!("{}: {}", reason.topic, reason.text),
         };
         Some(Line { mark: reason.mark, topic: "due", text: format!("{times}: {what}") })
+    }
+
+    /// An entry that says of itself that it is not run.
+    fn disabled(&self) -> Answer<'e> {
+        let text = "its entry says `enabled=no`, and so it never runs".to_owned();
+        Answer {
+            verdict: "disabled",
+            is_no: true,
+            mark: Mark::No,
+            headline: format!("{} is disabled", self.name()),
+            lines: vec![self.loaded_line(), no("enabled", text)],
+            instants: Vec::new(),
+        }
     }
 
     /// A job of `@reboot`.

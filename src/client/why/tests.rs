@@ -21,6 +21,7 @@ fn job() -> Job {
         command: Text::from("backup"),
         file: "/etc/crontab".to_owned(),
         line: 7,
+        disabled: false,
         next: Some(at("04:00") + TimeDelta::days(1)),
         last: None,
     }
@@ -83,12 +84,21 @@ fn check(known: impl FnOnce(&mut Explanation), expected: &str) {
     let zone = Zone::utc();
     let asked = Asked { word: "backup", spoken: None, zone: &zone, name: "UTC" };
     let answer = answer::answer(&explained, &asked);
-    let of = ["run", "single", "ratd", "machine", "clock", "file", "history", "waits", "due"];
+    let of =
+        ["run", "single", "ratd", "machine", "clock", "file", "history", "waits", "due", "enabled"];
     let decided = answer.lines.iter().filter(|line| of.contains(&line.topic));
     let decided: Vec<_> =
         decided.map(|line| format!("{} {}", line.mark.sign(), line.text)).collect();
     assert_eq!(format!("{} | {}", answer.verdict, decided.join(" | ")), expected);
     assert_eq!(answer.is_no, !["ran", "runs", "owed", "coming", "now"].contains(&answer.verdict));
+}
+
+#[test]
+fn an_entry_that_is_disabled_is_never_due() {
+    check(
+        |known| known.job.disabled = true,
+        "disabled | ✖ its entry says `enabled=no`, and so it never runs",
+    );
 }
 
 #[test]

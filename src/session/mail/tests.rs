@@ -49,6 +49,7 @@ fn case(kind: Kind, command: &str, variables: &[(&str, &str)], output: &[u8]) ->
             knows_run: false,
             quiet: false,
             mailing: Mailing::default(),
+            manner: None,
         },
         base: Vec::new(),
         manner: OWN,
