@@ -14,7 +14,7 @@ use crate::daemon::desk;
 use crate::daemon::which::which;
 use crate::plan::catch_up::Every;
 use crate::plan::civil::{Timestamp, reading};
-use crate::plan::job::{Job, Source};
+use crate::plan::job::{Job, JobId, Source};
 use crate::plan::schedule::Schedule;
 use crate::plan::timetable::{self, last_before, period_begins, timetable};
 use crate::protocol::fault::Fault;
@@ -132,6 +132,11 @@ fn explanation(
         period,
         runs: Vec::new(),
         absences: Vec::new(),
+        makes_up: job.terms.made_up,
+        deadline: job.terms.deadline.map(|deadline| deadline.num_seconds().unsigned_abs()),
+        ac_only: job.terms.ac_only,
+        owed: Vec::new(),
+        first_seen: None,
         started: known.state.started,
         changed: None,
     }
@@ -201,6 +206,11 @@ pub fn complete(store: Option<&Store>, explained: Explained, owner: Option<&str>
         let absences =
             store.and_then(|store| store.absences(from, Timestamp::MAX_UTC, ABSENCES).ok());
         explanation.absences = absences.unwrap_or_default();
+        let id = JobId(explanation.job.id.clone());
+        if let Some(entry) = store.and_then(|store| store.entry(&id).ok().flatten()) {
+            explanation.owed = entry.remembered.owed;
+            explanation.first_seen = Some(entry.first_seen);
+        }
         explanation.changed = changed(Path::new(&explanation.job.file));
         return encode(Ok(reply));
     }

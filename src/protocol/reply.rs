@@ -267,6 +267,16 @@ pub struct Explanation {
     pub runs: Vec<Run>,
     /// When nothing was handled, at that time and since then, the latest first.
     pub absences: Vec<Absence>,
+    /// So many missed instants are made up for, the latest ones.
+    pub makes_up: u32,
+    /// How many seconds after an instant that may still be, if that was said.
+    pub deadline: Option<u64>,
+    /// It waits for mains power.
+    pub ac_only: bool,
+    /// What is still to be made up for.
+    pub owed: Vec<Timestamp>,
+    /// Since when the entry is known, where that is written down.
+    pub first_seen: Option<Timestamp>,
     /// Since when this ratd runs.
     pub started: Timestamp,
     /// When the job's file was last changed.

@@ -309,6 +309,11 @@ fn explained() -> reply::Explained {
         }),
         runs: vec![run()],
         absences: vec![Absence { from, until: at(), cause: Cause::HeldUp }],
+        makes_up: 1,
+        deadline: Some(1),
+        ac_only: true,
+        owed: vec![at()],
+        first_seen: Some(at()),
         started: at(),
         changed: Some(at()),
     };

@@ -6,7 +6,8 @@
  * done. RAT_SIM_EVENTS: a file with lines "SECONDS sleep LENGTH" (the machine sleeps), "SECONDS set LENGTH" (the clock
  * is set forward, or back by a negative length) and "SECONDS hold LENGTH" (the program does not get to run), in the order
  * of their instants by the clock.
- * At the end "sim: the end" is written to standard error.
+ * At the end "sim: the end" is written to standard error. RAT_SIM_TELL: what is written there begins with the instant by
+ * the clock, in seconds since 1970, and no run that it says to be started is left behind: the clock waits for its end.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 static struct timespec wall, until, armed;
-static int timer = -1, quiet, ended;
+static int timer = -1, quiet, ended, running;
 /* The clock of the time since boot is this far behind that on the wall, and the one that stops in sleep more. */
 static time_t boot_behind, behind;
 
@@ -75,6 +76,8 @@ static int may_go(void)
 {
 	const char *file = getenv("RAT_SIM_GO");
 
+	if (running > 0)
+		return 0;
 	return !file || access(file, F_OK) == 0;
 }
 
@@ -113,6 +116,26 @@ static int happens(const struct timespec *next)
 	if (strcmp(event.what, "set") == 0)
 		boot_behind += event.length;
 	return 1;
+}
+
+static int tells(const void *text, size_t length, const char *part)
+{
+	return memmem(text, length, part, strlen(part)) != 0;
+}
+
+ssize_t write(int fd, const void *text, size_t length)
+{
+	ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
+	char instant[24];
+
+	if (fd == 2 && getenv("RAT_SIM_TELL")) {
+		snprintf(instant, sizeof instant, "%lld ", (long long)wall.tv_sec);
+		real(fd, instant, strlen(instant));
+		running += tells(text, length, ": started ");
+		running -= tells(text, length, ": exited with status ") + tells(text, length, ": was killed by signal ");
+		running -= tells(text, length, ": was not started: ") + tells(text, length, ": is lost: ");
+	}
+	return real(fd, text, length);
 }
 
 int epoll_wait(int set, struct epoll_event *found, int most, int timeout)

@@ -29,3 +29,4 @@ mod terminal;
 mod user;
 mod versions;
 mod why;
+mod year;

@@ -222,7 +222,7 @@ fn what_was_missed_and_who_was_not_there() {
         return;
     }
     let root = Root::new("why-missed");
-    root.crontab("0 4 * * * true\n20 * * * * true\n");
+    root.crontab("0 4 * * * true\n20 * * * * true\n#rat: catchup=once\n0 5 * * * true\n");
     let night = |day: u32| format!("2026-05-{day:02}T00:30:00-04:00");
     let noon = |day: u32| format!("2026-05-{day:02}T12:00:00-04:00");
     let events = [
@@ -243,7 +243,7 @@ fn what_was_missed_and_who_was_not_there() {
             "✖ true-",
             "did not run at Sat 2026-05-02 04:00:00",
             "✖ machine    slept from Sat 2026-05-02 01:12:00 to Sat 2026-05-02 08:12:00",
-            "catchup=once",
+            "none: #rat: catchup=once",
         ],
     );
     check(
@@ -261,6 +261,8 @@ fn what_was_missed_and_who_was_not_there() {
         &["✖ ratd", "was held up from Mon 2026-05-04 04:00:00 to Mon 2026-05-04 07:29:00"],
     );
     check(&root, &[&first, &at(5)], 0, "ran", &[": ok"]);
+    // It says that it makes up for what it missed, and did.
+    check(&root, &[&line(4), "2026-05-02 05:00"], 0, "ran", &["made up for", ": ok"]);
     // What goes by the clock was not owed; several of them are a line.
     check(
         &root,

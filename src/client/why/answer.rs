@@ -155,6 +155,7 @@ impl<'e> Telling<'e, '_> {
             Fate::Coming => {
                 format!("{name} is due at {when}, in {}", table::length(at - self.now()))
             }
+            Fate::Owed => format!("{name} missed {when}, which is still made up for"),
             Fate::Now => format!("{name} is due in this moment, at {when}"),
             Fate::NotStarted(_) => format!("{name} could not be started at {when}"),
             Fate::Lost(_) => format!("nobody knows whether {name} ran at {when}"),
@@ -249,14 +250,21 @@ impl<'e> Telling<'e, '_> {
                 no("single", text)
             }
             Fate::Missed(absence) => no(topic(absence), self.of_an_absence(absence)),
+            Fate::Owed => note("waits", self.waits()),
             Fate::Coming => note("waits", "its time has not come".to_owned()),
             Fate::Now => note("waits", "its run is not written down yet".to_owned()),
-            Fate::New(changed) => {
-                let text = format!(
-                    "its file was changed at {}; before, it had no such line, or ratd did not read it",
-                    self.at(changed)
-                );
-                no("file", text)
+            Fate::New(since) => {
+                let how = match self.explanation.first_seen == Some(since) {
+                    true => "it is known since",
+                    false => "its file was changed at",
+                };
+                let since = self.at(since);
+                no(
+                    "file",
+                    format!(
+                        "{how} {since}; before, there was no such line, or ratd did not read it"
+                    ),
+                )
             }
             Fate::Forgotten => {
                 let text = format!(
@@ -274,6 +282,30 @@ impl<'e> Telling<'e, '_> {
                 note("history", text.to_owned())
             }
         }
+    }
+
+    /// What a start that is made up for waits for.
+    fn waits(&self) -> String {
+        let power = if self.explanation.ac_only { ", on mains power only (ac-only)" } else { "" };
+        format!("it begins within minutes, one after the other{power}")
+    }
+
+    /// Why nothing makes up for what was missed, or what would.
+    fn catch_up(&self) -> Line {
+        let Explanation { makes_up, deadline, .. } = self.explanation;
+        let text = match (makes_up, deadline) {
+            (0, _) => "none: #rat: catchup=once makes up for what is missed".to_owned(),
+            (1, None) => {
+                "once: the last one that is missed, before the next and within a day".to_owned()
+            }
+            (most, None) => format!("all: the last {most} that are missed, within a day"),
+            (most, Some(deadline)) => {
+                let deadline = chrono::TimeDelta::seconds(i64::try_from(*deadline).unwrap_or(0));
+                let deadline = table::length(deadline);
+                format!("the last {most} that are missed, for {deadline} (deadline=)")
+            }
+        };
+        note("catchup", text)
     }
 
     /// A run in a line.
@@ -317,9 +349,8 @@ impl<'e> Telling<'e, '_> {
         let name = self.name();
         let text = match fate {
             Fate::Missed(_) => {
-                format!(
-                    "rat run {name} runs it now; #rat: catchup=once makes up for what is missed"
-                )
+                lines.insert(0, self.catch_up());
+                format!("rat run {name} runs it now")
             }
             Fate::Skipped(_) | Fate::NotStarted(_) | Fate::Lost(_) => {
                 format!("rat run {name} runs it now")
@@ -517,7 +548,7 @@ pub fn mark(fate: Fate<'_>) -> Mark {
     match fate {
         Fate::Ran(_) => Mark::Yes,
         Fate::Runs(_) | Fate::Now => Mark::Goes,
-        Fate::Coming => Mark::Note,
+        Fate::Owed | Fate::Coming => Mark::Note,
         _ => Mark::No,
     }
 }

@@ -20,11 +20,13 @@ pub enum Fate<'e> {
     Skipped(&'e Run),
     /// Nothing was handled at that time.
     Missed(&'e Absence),
+    /// It was missed, and is still to be made up for.
+    Owed,
     /// It is still to come.
     Coming,
     /// It was due in this moment.
     Now,
-    /// Its file was changed after that, and has the line since then.
+    /// It is known only since then, or its file was changed then.
     New(Timestamp),
     /// It is longer ago than runs are kept.
     Forgotten,
@@ -49,6 +51,9 @@ pub fn fate(explanation: &Explanation, at: Timestamp, now: Timestamp) -> Fate<'_
     if at > now {
         return Fate::Coming;
     }
+    if explanation.owed.contains(&at) {
+        return Fate::Owed;
+    }
     if explanation.single
         && let Some(before) = runs.iter().find(|run| goes_on_at(run, at))
     {
@@ -65,7 +70,8 @@ pub fn fate(explanation: &Explanation, at: Timestamp, now: Timestamp) -> Fate<'_
         return Fate::Forgotten;
     }
     // What was there would have run, or something would be written down.
-    explanation.changed.filter(|changed| *changed > at).map_or(Fate::Unknown, Fate::New)
+    let since = explanation.first_seen.into_iter().chain(explanation.changed);
+    since.into_iter().find(|since| *since > at).map_or(Fate::Unknown, Fate::New)
 }
 
 /// When nothing was handled at that time.
@@ -98,6 +104,7 @@ impl<'e> Fate<'e> {
             Fate::Lost(_) => "lost",
             Fate::Skipped(_) => "skipped",
             Fate::Missed(_) => "missed",
+            Fate::Owed => "owed",
             Fate::Coming => "coming",
             Fate::Now => "now",
             Fate::New(_) => "new",
@@ -109,7 +116,7 @@ impl<'e> Fate<'e> {
     /// Whether the job did not run, or nobody knows.
     pub fn is_no(self) -> bool {
         match self {
-            Fate::Ran(_) | Fate::Runs(_) | Fate::Coming | Fate::Now => false,
+            Fate::Ran(_) | Fate::Runs(_) | Fate::Owed | Fate::Coming | Fate::Now => false,
             Fate::NotStarted(_)
             | Fate::Lost(_)
             | Fate::Skipped(_)
@@ -129,6 +136,7 @@ impl<'e> Fate<'e> {
             | Fate::Lost(run)
             | Fate::Skipped(run) => Some(run),
             Fate::Missed(_)
+            | Fate::Owed
             | Fate::Coming
             | Fate::Now
             | Fate::New(_)

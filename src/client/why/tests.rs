@@ -66,6 +66,11 @@ fn explained() -> Explained {
         period: None,
         runs: Vec::new(),
         absences: Vec::new(),
+        makes_up: 0,
+        deadline: None,
+        ac_only: false,
+        owed: Vec::new(),
+        first_seen: None,
         started: at("00:00"),
         changed: None,
     };
@@ -85,7 +90,7 @@ fn check(known: impl FnOnce(&mut Explanation), expected: &str) {
     let decided: Vec<_> =
         decided.map(|line| format!("{} {}", line.mark.sign(), line.text)).collect();
     assert_eq!(format!("{} | {}", answer.verdict, decided.join(" | ")), expected);
-    assert_eq!(answer.is_no, !["ran", "runs", "coming", "now"].contains(&answer.verdict));
+    assert_eq!(answer.is_no, !["ran", "runs", "owed", "coming", "now"].contains(&answer.verdict));
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn without_a_run_it_is_what_kept_it_from_running() {
                 known.runs = before();
                 known.changed = Some(at("10:00"));
             },
-            "new | ✖ its file was changed at Fri 2026-11-20 10:00:00; before, it had no such line, or ratd did not read it",
+            "new | ✖ its file was changed at Fri 2026-11-20 10:00:00; before, there was no such line, or ratd did not read it",
         );
     }
     for (cause, expected) in [
@@ -181,6 +186,10 @@ fn without_a_run_it_is_what_kept_it_from_running() {
                 vec![Absence { from: at("04:01"), until: at("08:00"), cause: Cause::Off }]
         },
         "unknown | · ratd ran, and neither run nor reason is written down; was the line there then?",
+    );
+    check(
+        |known| known.owed = vec![at("04:00")],
+        "owed | · it begins within minutes, one after the other",
     );
     check(
         |known| known.started = at("11:00"),
