@@ -132,6 +132,8 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|(own, inherited)| serve(&own, &run_directory.join("runs"), inherited));
     match served {
         Ok(code) => code,
+        // ratd ended before it was answered: there is nobody to serve.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "ratd: fork server: {error}");
             ExitCode::FAILURE
