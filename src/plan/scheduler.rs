@@ -697,6 +697,12 @@ impl Scheduler {
                     actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
                 }
                 Late::Start { job, due } => {
+                    if let Some(opening) = outside_hours(&job, now) {
+                        let place = self.followed.get(&job.id).copied();
+                        let due = Some(Due { at: opening, times: 1 });
+                        place.into_iter().for_each(|(table, line)| self.push(table, line, due));
+                        continue;
+                    }
                     let trigger = match job.schedule {
                         Schedule::Reboot => Trigger::Reboot,
                         _ if now - due < TimeDelta::minutes(1) => Trigger::Schedule,

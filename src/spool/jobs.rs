@@ -12,7 +12,6 @@ use crate::plan::catch_up::Every;
 use crate::plan::civil::{Beside, Offsets};
 use crate::plan::digest::digest;
 use crate::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
-use crate::plan::missed::Terms;
 use crate::plan::schedule::Schedule;
 use crate::spool::file::Identity;
 use crate::spool::policy;
@@ -21,7 +20,7 @@ use crate::syntax::config::Config;
 use crate::syntax::crontab::{self, Entry, Form};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, ZoneRule};
-use crate::syntax::directive::Level;
+use crate::syntax::directive::{Chosen, Level, Options};
 use crate::syntax::options::Key;
 use crate::syntax::seed::Seed;
 use crate::sys::host::machine_id;
@@ -286,8 +285,7 @@ fn job_of_entry(
     let (id, name) = names.of(&owner, source, &entry.written, &entry.command.0);
     let delay = rules.machine.delay(&id.0, entry.random_delay);
     let terms = policy::terms(&entry.options, rules.machine.draw(&id.0, 999));
-    // A limit of the machine is nothing that was said of this entry.
-    let knows_run = entry.options.all().any(|chosen| chosen.level != Level::Limit);
+    let knows_run = is_told(&entry.options);
     Job {
         id,
         name,
@@ -333,19 +331,23 @@ pub fn of_anacrontab(
     let zone: Arc<dyn Offsets> = Arc::new(zones.local());
     let mut job = |line: anacrontab::Line| {
         let options = config.options("root", &line.options, &mut held)?;
+        held.extend(line.options.all().filter_map(meaningless_for_periods));
         let delay = line.delay.saturating_add(machine.draw(&line.ident, line.random_delay));
-        let hours = line.window();
+        let every = Every { period: line.period, delay, hours: line.window(), done: None };
         Some(Arc::new(Job {
             id: JobId(format!("{:016x}", digest(&[b"anacrontab", line.ident.as_bytes()]))),
             name: line.ident,
             owner: "root".to_owned(),
-            schedule: Schedule::Every(Every { period: line.period, delay, hours, done: None }),
+            schedule: match options.is_disabled() {
+                true => Schedule::Never,
+                false => Schedule::Every(every),
+            },
             written: line.written,
             zone: zone.clone(),
             // It is part of the schedule, and begins only when the job may start.
             delay: TimeDelta::zero(),
             single: false,
-            terms: Terms::default(),
+            terms: policy::terms_of_period(&options),
             retries: policy::retries(&options),
             recipe: Recipe {
                 kind: Kind::Period,
@@ -356,7 +358,7 @@ pub fn of_anacrontab(
                 directory: None,
                 umask: None,
                 nice: 0,
-                knows_run: false,
+                knows_run: is_told(&options),
                 quiet: false,
                 mailing: Mailing::default(),
                 manner: None,
@@ -367,6 +369,21 @@ pub fn of_anacrontab(
     let jobs = anacrontab.jobs.into_iter().filter_map(&mut job).collect();
     diagnostics.append(&mut each_once(held));
     (jobs, diagnostics)
+}
+
+/// Whether a job is told which run it is. A limit of the machine is nothing that was said of it.
+fn is_told(options: &Options) -> bool {
+    options.all().any(|chosen| chosen.level != Level::Limit)
+}
+
+/// What is to be said of an option that holds for entries, and can mean nothing to a job that is due once a period.
+fn meaningless_for_periods(chosen: &Chosen) -> Option<Diagnostic> {
+    let (Key::Catchup | Key::Deadline | Key::Tz) = chosen.key else { return None };
+    let message = format!("`{}` means nothing to a job of an anacrontab", chosen.key.known().name);
+    Some(
+        Diagnostic::warning("W016", chosen.line, chosen.columns.clone(), message)
+            .label("it has no effect"),
+    )
 }
 
 /// Gives the entries of a file ids that depend on what they say, not on where they stand.

@@ -25,6 +25,12 @@ pub fn terms(options: &Options, share: u32) -> Terms {
     }
 }
 
+/// Of a job that is due once a period: it is owed until it is done, and so waits for mains power without an end.
+pub fn terms_of_period(options: &Options) -> Terms {
+    let deadline = Some(TimeDelta::MAX);
+    Terms { deadline, ac_only: terms(options, 0).ac_only, ..Terms::default() }
+}
+
 /// What happens when a run fails: `retries` and those that begin so.
 pub fn retries(options: &Options) -> Retries {
     let Some(Value::Number(times)) = options.value(Key::Retries) else { return Retries::NEVER };

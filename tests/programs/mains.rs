@@ -74,3 +74,32 @@ fn what_waits_for_mains_starts_when_the_kernel_tells_of_it() {
     }
     check(&root, ratd);
 }
+
+#[test]
+fn a_period_job_waits_for_mains_as_long_as_it_takes() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("mains-period");
+    let Some(library) = shim(&root, "clock.c") else { return };
+    root.write(
+        "etc/anacrontab",
+        "#rat: ac-only=yes\n1 0 daily echo $RAT_RUN_TRIGGER\n\n#rat: enabled=no\n1 0 off echo off\n",
+    );
+    plug(&root, false);
+    let mut ratd = Start::system(&root)
+        .variable("LD_PRELOAD", library)
+        .variable("RAT_SIM_FROM", "2119600830")
+        // Three days on battery.
+        .variable("RAT_SIM_UNTIL", "2119860030")
+        .variable("RAT_SIM_QUIET", "30")
+        .ready();
+    ratd.await_line("sim: the end");
+    assert!(!ratd.said.join("\n").contains("started"), "{:?}", ratd.said);
+    plug(&root, true);
+    root.json(&["status"]);
+    ratd.await_line("exited with status 0");
+    assert_eq!(root.history_of("daily").len(), 1);
+    assert!(root.history_of("off").is_empty());
+    ratd.stop();
+}
