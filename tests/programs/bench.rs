@@ -219,6 +219,13 @@ pub fn overdue(root: &Root, script: &str, change: impl FnOnce(&mut Submission)) 
     queue(root, now, &[job])
 }
 
+/// Queues an at-job for each of these, which was due so many seconds ago, while no ratd runs.
+pub fn all_overdue(root: &Root, ago: &[i64]) {
+    let now: DateTime<Utc> = SystemTime::now().into();
+    let jobs: Vec<_> = ago.iter().map(|ago| job(now - TimeDelta::seconds(*ago), ":")).collect();
+    queue(root, now, &jobs);
+}
+
 /// Queues so many at-jobs, each due a second after the one before and none for a year, while no ratd runs.
 pub fn far_ahead(root: &Root, count: i64) {
     let now: DateTime<Utc> = SystemTime::now().into();

@@ -4,7 +4,7 @@ use rat::plan::job::Mail;
 use rat::plan::submission::{Queue, Submission};
 
 use crate::bench::{
-    AT, ATQ, ATRM, OTHER, RAT, Ratd, Root, Start, eventually, is_root, me, overdue,
+    AT, ATQ, ATRM, OTHER, RAT, Ratd, Root, Start, all_overdue, eventually, is_root, me, overdue,
 };
 
 fn in_queue(letter: char) -> impl FnOnce(&mut Submission) {
@@ -55,6 +55,23 @@ fn batch_jobs_start_one_at_a_time_while_the_load_is_low() {
     ratd.await_line("exited with status 7");
     ratd.await_said("exited with status 6");
     assert_eq!(letters(&root), "B");
+    ratd.stop();
+}
+
+#[test]
+fn a_thousand_jobs_start_in_order_of_due_time_and_number() {
+    let root = Root::new("thousand");
+    // Out of order, and twenty at each instant.
+    let ago: Vec<i64> = (0..1000).map(|number| 60 + number * 37 % 50).collect();
+    all_overdue(&root, &ago);
+    let mut ratd = Start::system(&root).ready();
+    ratd.await_lines("exited with status 0", 1000);
+    let started = ratd.said.iter().filter_map(|line| line.split_once("started at-"));
+    let started: Vec<usize> =
+        started.map(|(_, rest)| rest.split(' ').next().unwrap().parse().unwrap()).collect();
+    let mut expected: Vec<usize> = (1..=1000).collect();
+    expected.sort_by_key(|number| -ago[number - 1]);
+    assert_eq!(started, expected);
     ratd.stop();
 }
 
