@@ -1,10 +1,14 @@
-//! Which runs are tried again, and after how long. Knows how a run ended; not when anything else is due.
+//! Which runs are tried again, after how long, and which wait for that. Knows how a run ended; not when anything else
+//! is due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use crate::plan::civil::Timestamp;
 use crate::plan::digest::digest;
+use crate::plan::job::JobId;
 use crate::plan::run::{Outcome, RunId};
 
 /// What happens to a job whose run failed.
@@ -67,6 +71,62 @@ impl End {
             // What never ran is not a failure of the job.
             (_, Outcome::NotStarted(_) | Outcome::LeftToAnother(_) | Outcome::Lost(_)) => false,
         }
+    }
+}
+
+/// What failed and is tried again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The job.
+    pub job: JobId,
+    /// The instant it is for.
+    pub due: Timestamp,
+    /// The how-manieth run for that it will be.
+    pub attempt: u32,
+    /// How long it waits.
+    pub pause: TimeDelta,
+}
+
+/// All that waits to be tried again, by when and by the run that failed.
+#[derive(Debug, Default)]
+pub struct Waiting(BTreeMap<(i64, RunId), Again>);
+
+impl Waiting {
+    /// The second from which on there is something to start.
+    pub fn wakeup(&self) -> Option<i64> {
+        self.0.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Has what failed wait until then.
+    pub fn add(&mut self, until: Timestamp, run: RunId, again: Again) {
+        self.0.insert((until.timestamp(), run), again);
+    }
+
+    /// The first that has waited long enough, and the run that failed.
+    pub fn take(&mut self, now: Timestamp) -> Option<(RunId, Again)> {
+        let first = self.0.first_entry().filter(|first| first.key().0 <= now.timestamp())?;
+        let ((_, run), again) = first.remove_entry();
+        Some((run, again))
+    }
+
+    /// Whether a run of the job waits.
+    pub fn has(&self, job: &JobId) -> bool {
+        self.0.values().any(|again| again.job == *job)
+    }
+
+    /// The job is planned otherwise.
+    pub fn forget(&mut self, job: &JobId) {
+        self.0.retain(|_, again| again.job != *job);
+    }
+
+    /// The clock was set back: nothing waits longer than it was to.
+    pub fn clock_was_set(&mut self, now: Timestamp) {
+        let waiting = std::mem::take(&mut self.0);
+        let until = |at: i64, again: &Again| at.min((now + again.pause).timestamp());
+        self.0 = waiting
+            .into_iter()
+            .map(|((at, run), again)| ((until(at, &again), run), again))
+            .collect();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which run starts now. Told what happened and what time it is, answers with actions; does nothing itself.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
@@ -12,6 +12,7 @@ use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Origin, Recipe, Source};
 use crate::plan::missed::{Missed, Remembered, Step as Late};
+use crate::plan::retry::{self, Again};
 use crate::plan::run::{Outcome, Run, RunId, Trigger};
 use crate::plan::schedule::{Due, Schedule};
 use crate::plan::submission::is_at_job;
@@ -109,8 +110,8 @@ pub struct Scheduler {
     turns: BTreeSet<(i64, usize)>,
     /// Where the jobs are whose ends decide when they run next.
     followed: HashMap<JobId, (usize, usize)>,
-    /// What is tried again, by when and by the run that failed.
-    retries: BTreeMap<(i64, RunId), Again>,
+    /// What failed and is tried again.
+    retries: retry::Waiting,
     queue: AtQueue,
     /// The entries that are started late, and what they owe.
     missed: Missed,
@@ -176,16 +177,6 @@ struct Running {
     attempt: u32,
 }
 
-/// What failed and is tried again.
-#[derive(Clone, Debug)]
-struct Again {
-    job: JobId,
-    due: Timestamp,
-    attempt: u32,
-    /// How long it waits.
-    pause: TimeDelta,
-}
-
 impl Scheduler {
     /// A scheduler without jobs.
     pub fn new(now: &Now, memory: Memory) -> Scheduler {
@@ -195,7 +186,7 @@ impl Scheduler {
             table_of: HashMap::new(),
             turns: BTreeSet::new(),
             followed: HashMap::new(),
-            retries: BTreeMap::new(),
+            retries: retry::Waiting::default(),
             queue: AtQueue::new(Limits::of_machine(1)),
             missed: Missed::default(),
             running: HashMap::new(),
@@ -270,8 +261,7 @@ impl Scheduler {
     /// When `handle` must be called next, if nothing happens before. `None`: nothing will ever be due.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let turn = self.turns.first().map(|(at, _)| *at);
-        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
-        let job = [turn, retry].into_iter().flatten().min();
+        let job = [turn, self.retries.wakeup()].into_iter().flatten().min();
         let job = job.and_then(|at| DateTime::from_timestamp(at, 0));
         [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
     }
@@ -319,7 +309,7 @@ impl Scheduler {
             return Err(format!("{} is disabled, and never runs: {file}:{line}", job.name));
         }
         if is_period {
-            self.retries.retain(|_, again| again.job != *id);
+            self.retries.forget(id);
             let before = self.tables[table].next();
             self.tables[table].turns.retain(|turn| turn.0.line != line);
             self.note_next(table, before);
@@ -424,25 +414,16 @@ impl Scheduler {
     /// The clock was set back: what waits for a time of it waits no longer than it was to.
     fn clock_was_set(&mut self, now: Timestamp) {
         self.queue.clock_was_set();
-        let retries = std::mem::take(&mut self.retries);
-        self.retries = retries
-            .into_iter()
-            .map(|((at, run), again)| ((at.min((now + again.pause).timestamp()), run), again))
-            .collect();
+        self.retries.clock_was_set(now);
     }
 
     /// Starts what failed before and is to be tried again by now.
     fn start_again(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        while let Some(first) = self.retries.first_entry()
-            && first.key().0 <= now.timestamp()
-        {
-            let ((_, run), again) = first.remove_entry();
+        while let Some((run, again)) = self.retries.take(now) {
             // It may be gone from its file.
             let Some(job) = self.followed_job(&again.job) else { continue };
             match outside_hours(&job, now) {
-                Some(opening) => {
-                    self.retries.insert((opening.timestamp(), run), again);
-                }
+                Some(opening) => self.retries.add(opening, run, again),
                 None => {
                     let Again { due, attempt, .. } = again;
                     let instant = Instant { due, trigger: Trigger::Retry, attempt };
@@ -623,7 +604,7 @@ impl Scheduler {
     /// When a job is due that has just been read, or whose clock has just been set.
     fn first_due(&self, now: Timestamp, job: &Job) -> Option<Due> {
         match &job.schedule {
-            Schedule::Every(_) if self.is_running(&job.id) || self.is_retried(&job.id) => None,
+            Schedule::Every(_) if self.is_running(&job.id) || self.retries.has(&job.id) => None,
             Schedule::Every(every) => {
                 Some(Due { at: catch_up::due(every, now, &*job.zone), times: 1 })
             }
@@ -633,10 +614,6 @@ impl Scheduler {
 
     fn is_running(&self, job: &JobId) -> bool {
         self.runs.contains_key(job)
-    }
-
-    fn is_retried(&self, job: &JobId) -> bool {
-        self.retries.values().any(|again| again.job == *job)
     }
 
     /// A job whose ends decide when it runs next.
@@ -774,7 +751,7 @@ impl Scheduler {
         let pause = job.retries.pause(run, outcome, attempt).filter(|_| trigger != Trigger::Manual);
         if let Some(pause) = pause {
             let again = Again { job: job.id.clone(), due, attempt: attempt + 1, pause };
-            self.retries.insert(((now + pause).timestamp(), run), again);
+            self.retries.add(now + pause, run, again);
         }
         pause.is_some()
     }
@@ -840,7 +817,7 @@ impl Scheduler {
         if every.done == done {
             return;
         }
-        self.retries.retain(|_, again| again.job != job.id);
+        self.retries.forget(&job.id);
         let every = Every { done, ..every.clone() };
         let job = Arc::new(Job { schedule: Schedule::Every(every), ..(*job).clone() });
         self.tables[table].jobs[line] = job.clone();
