@@ -82,8 +82,8 @@ fn selinux_is_asked_about_the_crontab_that_an_entry_is_in() {
     let start = Start::program(&root, "unshare").arguments(["--mount", "sh", "-ec", STAND_IN]);
     let start = start.arguments([RATD, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libselinux.c")]);
     let mut ratd = start.arguments([&root.path]).ready();
-    ratd.await_line("refused by SELinux");
-    ratd.await_line("exited with status 0");
+    ratd.await_said("refused by SELinux");
+    ratd.await_said("exited with status 0");
     let history = root.history();
     let outputs: Vec<_> = history.iter().filter_map(|run| run["output"].as_str()).collect();
     assert!(outputs.contains(&"ours\n") && !outputs.contains(&"never\n"), "{history:?}");
