@@ -77,6 +77,13 @@ fn a_directory_has_a_dialect_of_its_own() {
     ratd.stop();
 }
 
+/// Puts another file in its place at once: one that is written where it is may be read when it is half there.
+fn put(root: &Root, text: &str, mode: u32) {
+    let new = root.write("new", text);
+    root.mode("new", mode);
+    std::fs::rename(new, root.path(FILE)).unwrap();
+}
+
 #[test]
 fn a_broken_one_leaves_what_held_until_it_is_mended() {
     let root = Root::new("config-broken");
@@ -85,14 +92,13 @@ fn a_broken_one_leaves_what_held_until_it_is_mended() {
     let jobs = || root.json(&["status"])["jobs"].clone();
     let mut ratd = Start::system(&root).ready();
     assert_eq!(jobs(), 0);
-    root.write(FILE, "[dialects]\n/etc/cron.d = rat\n[limits]\ntimeout = soon\n");
+    put(&root, "[dialects]\n/etc/cron.d = rat\n[limits]\ntimeout = soon\n", 0o644);
     ratd.await_line("what it last said still counts");
     assert_eq!(jobs(), 0);
     let said = format!("{}:4:11: `soon` is no value of `timeout`", root.shown(FILE));
     assert!(problems(&root).contains(&said), "{}", problems(&root));
     // Who else could have written it could have said anything.
-    root.mode(FILE, 0o666);
-    std::fs::write(root.path(FILE), "[dialects]\n/etc/cron.d = rat\n").unwrap();
+    put(&root, "[dialects]\n/etc/cron.d = rat\n", 0o666);
     eventually("it is not trusted", || problems(&root).contains("BAD FILE MODE"));
     ratd.signal(Signal::SIGHUP);
     assert_eq!(jobs(), 0);
