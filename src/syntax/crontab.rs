@@ -380,6 +380,8 @@ impl<'s> Reading<'s> {
                 );
                 Next::Line
             }
+            // A nickname, and a command that is `=`.
+            Shape::NoValue { .. } if text[start] == b'@' => self.entry(text, line, start),
             Shape::NoValue { columns } => {
                 let message = "nothing follows the `=`".to_owned();
                 self.fail(Diagnostic::error("E019", line, columns, message));
