@@ -5,12 +5,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use clap_complete::{Generator, Shell};
 use rat::anacron::options as anacron;
-use rat::client::at::At;
+use rat::client::at;
 use rat::client::crontab;
-use rat::client::queue::{Atq, Atrm};
+use rat::client::getopt::{Flag, Usage};
+use rat::client::queue::{ATQ, ATRM};
 use rat::client::rat::Rat;
 use rat::client::run_parts::options as run_parts;
 use rat::daemon::options;
@@ -34,12 +35,35 @@ fn programs() -> [Command; 8] {
         options::Options::command(),
         Rat::command(),
         crontab::Options::command(),
-        At::command(),
-        Atq::command(),
-        Atrm::command(),
+        command(&at::USAGE),
+        command(&ATQ),
+        command(&ATRM),
         anacron::Options::command(),
         run_parts::Options::command(),
     ]
+}
+
+/// One of at's programs, which read their options themselves.
+fn command(usage: &Usage) -> Command {
+    let flags = usage.flags.iter().map(option);
+    let (operand, help) = usage.operand;
+    let operands = Arg::new("operands").value_name(operand).help(help).num_args(0..);
+    Command::new(usage.program).about(usage.about).disable_help_flag(true).args(flags).arg(operands)
+}
+
+fn option(flag: &Flag) -> Arg {
+    let named =
+        flag.names.iter().fold(Arg::new(flag.names[0]), |arg, name| match *name.as_bytes() {
+            [letter] => arg.short(char::from(letter)),
+            _ => arg.long(*name),
+        });
+    match flag.value {
+        Some("FILE") => named.value_name("FILE").value_hint(ValueHint::FilePath),
+        Some("DIR") => named.value_name("DIR").value_hint(ValueHint::DirPath),
+        Some(value) => named.value_name(value),
+        None => named.action(ArgAction::SetTrue),
+    }
+    .help(flag.help)
 }
 
 fn write(shell: Shell, mut command: Command, directory: &Path) -> io::Result<()> {

@@ -1,22 +1,24 @@
 //! at and batch: reads the command line and says when the job is due. What happens to the job is ratd's to know.
 //! Called by the name of one of at's other programs it is that one.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta};
-use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
 use crate::client::classic;
 use crate::client::clock::now;
+use crate::client::getopt::{self, Flag, Given, Usage, text};
 use crate::client::output::{complain, print};
 use crate::client::queue::{self, Atq, Atrm};
 use crate::client::surroundings;
 use crate::plan::civil::Timestamp;
+use crate::plan::job::Mail;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::SubmitJob;
 use crate::syntax::diagnostic::Diagnostic;
@@ -24,82 +26,116 @@ use crate::syntax::duration;
 use crate::syntax::timespec::{PAST, iso, parse, parse_touch, resolve};
 use crate::zone::Zone;
 
-/// Runs commands once, at a later time.
-#[derive(Debug, Parser)]
-#[command(
-    name = "rat-at",
-    disable_help_flag = true,
-    disable_version_flag = true,
-    args_override_self = true,
-    override_usage = "rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--deadline TIME] [--dry-run] TIME...\n       \
-        rat-at [-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] -t [[CC]YY]MMDDhhmm[.SS]\n       \
-        rat-at -b [-q QUEUE] [-mMv] [-u USER] [-f FILE]\n       \
-        rat-at -l [-q QUEUE] [-o FORMAT] [JOB...]\n       \
-        rat-at -r|-d JOB...\n       \
-        rat-at -c JOB...\n       \
-        rat-at -V"
-)]
+/// What rat-at was asked for.
+#[derive(Debug, Default)]
 pub struct At {
-    /// The queue: one letter
-    #[arg(short = 'q', value_name = "QUEUE")]
     pub queue: Option<String>,
-    /// Wait for the load to fall: queue b, or that of -q in upper case; now, if no time is given
-    #[arg(short = 'b')]
     pub batch: bool,
-    /// Mail when the job is done, even if it says nothing
-    #[arg(short = 'm', overrides_with = "never_mail")]
-    pub mail: bool,
-    /// Never mail
-    #[arg(short = 'M', overrides_with = "mail")]
-    pub never_mail: bool,
-    /// Mail to USER
-    #[arg(short = 'u', value_name = "USER")]
+    pub mail: Mail,
     pub user: Option<String>,
-    /// Read the commands from FILE
-    #[arg(short = 'f', value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The time, as touch takes it: [[CC]YY]MMDDhhmm[.SS]
-    #[arg(short = 't', value_name = "TIME")]
     pub touch: Option<String>,
-    /// List jobs, as rat-atq does
-    #[arg(short = 'l')]
-    pub list: bool,
-    /// Remove jobs, as rat-atrm does
-    #[arg(short = 'r')]
-    pub remove: bool,
-    /// The same as -r
-    #[arg(short = 'd')]
-    pub delete: bool,
-    /// Print jobs
-    #[arg(short = 'c')]
-    pub print: bool,
-    /// Show when the job is due
-    #[arg(short = 'v')]
-    pub verbose: bool,
-    /// Print the version
-    #[arg(short = 'V')]
-    pub version: bool,
-    /// How to show times in a list, as for strftime(3)
-    #[arg(short = 'o', value_name = "FORMAT")]
-    pub format: Option<String>,
-    /// Do not start the job later than TIME after it is due, such as 30m or 2h
-    #[arg(long, value_name = "TIME", value_parser = duration::named)]
+    list: bool,
+    remove: bool,
+    print: bool,
+    verbose: bool,
+    version: bool,
+    help: bool,
+    format: Option<String>,
     pub deadline: Option<TimeDelta>,
-    /// Print when the job would be due, and queue nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Take this for the present, in seconds since 1970
-    #[arg(long, value_name = "EPOCH", allow_negative_numbers = true)]
-    pub now: Option<i64>,
-    /// Ask the ratd under DIR
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
-    /// Print how it is called
-    #[arg(short = 'h', long, action = ArgAction::SetTrue)]
-    pub help: bool,
-    /// When, as in: teatime tomorrow
-    #[arg(value_name = "TIME")]
-    pub words: Vec<String>,
+    dry_run: bool,
+    now: Option<i64>,
+    root: Option<PathBuf>,
+    words: Vec<String>,
+}
+
+/// How it is called.
+pub const USAGE: Usage = Usage {
+    program: "rat-at",
+    about: "Runs commands once, at a later time",
+    ways: &[
+        "[-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--deadline TIME] [--dry-run] TIME...",
+        "[-q QUEUE] [-bmMv] [-u USER] [-f FILE] [--dry-run] -t [[CC]YY]MMDDhhmm[.SS]",
+        "-b [-q QUEUE] [-mMv] [-u USER] [-f FILE]",
+        "-l [-q QUEUE] [-o FORMAT] [JOB...]",
+        "-r|-d JOB...",
+        "-c JOB...",
+        "-V",
+    ],
+    flags: &[
+        Flag::taking("QUEUE", &["q"], "The queue: one letter"),
+        Flag::switch(
+            &["b"],
+            "Wait for the load to fall: queue b, or that of -q in upper case; now, if no time is given",
+        ),
+        Flag::switch(&["m"], "Mail when the job is done, even if it says nothing"),
+        Flag::switch(&["M"], "Never mail"),
+        Flag::taking("USER", &["u"], "Mail to USER"),
+        Flag::taking("FILE", &["f"], "Read the commands from FILE"),
+        Flag::taking("TIME", &["t"], "The time, as touch takes it: [[CC]YY]MMDDhhmm[.SS]"),
+        Flag::switch(&["l"], "List jobs, as rat-atq does"),
+        Flag::switch(&["r"], "Remove jobs, as rat-atrm does"),
+        Flag::switch(&["d"], "The same as -r"),
+        Flag::switch(&["c"], "Print jobs"),
+        Flag::switch(&["v"], "Show when the job is due"),
+        Flag::switch(&["V"], "Print the version"),
+        Flag::taking("FORMAT", &["o"], "How to show times in a list, as for strftime(3)"),
+        Flag::taking(
+            "TIME",
+            &["deadline"],
+            "Do not start the job later than TIME after it is due, such as 30m or 2h",
+        ),
+        Flag::switch(&["dry-run"], "Print when the job would be due, and queue nothing"),
+        Flag::taking("EPOCH", &["now"], "Take this for the present, in seconds since 1970"),
+        Flag::taking("DIR", &["root"], "Ask the ratd under DIR"),
+        Flag::switch(&["h", "help"], "Print how it is called"),
+    ],
+    operand: ("TIME", "When, as in: teatime tomorrow"),
+};
+
+impl At {
+    /// Reads the words behind the program's name.
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<At, String> {
+        let mut at = At::default();
+        for given in getopt::read(&USAGE, words)? {
+            match given {
+                Given::Operand(word) => at.words.push(text(&word)),
+                Given::Flag(name, value) => at.set(name, value)?,
+            }
+        }
+        Ok(at)
+    }
+
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), String> {
+        match name {
+            "q" => self.queue = Some(text(&value)),
+            "b" => self.batch = true,
+            // The last one counts.
+            "m" => self.mail = Mail::Always,
+            "M" => self.mail = Mail::Never,
+            "u" => self.user = Some(text(&value)),
+            "f" => self.file = Some(value.into()),
+            "t" => self.touch = Some(text(&value)),
+            "l" => self.list = true,
+            "r" | "d" => self.remove = true,
+            "c" => self.print = true,
+            "v" => self.verbose = true,
+            "V" => self.version = true,
+            "o" => self.format = Some(text(&value)),
+            "deadline" => {
+                let wrong = |why| format!("--deadline {}: {why}", text(&value).escape_debug());
+                self.deadline = Some(duration::named(&text(&value)).map_err(wrong)?);
+            }
+            "dry-run" => self.dry_run = true,
+            "now" => {
+                let wrong = |_| format!("--now {}: no such time", text(&value).escape_debug());
+                self.now = Some(text(&value).parse().map_err(wrong)?);
+            }
+            "root" => self.root = Some(value.into()),
+            _ => self.help = true,
+        }
+        Ok(())
+    }
 }
 
 /// The program, or the one of at's whose name it was called by.
@@ -109,9 +145,9 @@ pub fn main() -> ExitCode {
         "atq" => queue::atq(),
         "atrm" => queue::atrm(),
         "batch" => batch(),
-        _ => match At::try_parse() {
+        _ => match At::read(std::env::args_os().skip(1)) {
             Ok(at) => run(&at, &program),
-            Err(error) => queue::wrong_usage(&error),
+            Err(error) => queue::wrong_usage(&USAGE, &program, &error),
         },
     }
 }
@@ -124,7 +160,8 @@ pub fn batch() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let program = called::name("rat-batch");
-    run(&At::parse_from([program.as_str(), "-q", "b", "now"]), &program)
+    let (queue, words) = (Some("b".to_owned()), vec!["now".to_owned()]);
+    run(&At { queue, words, ..At::default() }, &program)
 }
 
 fn run(at: &At, program: &str) -> ExitCode {
@@ -134,8 +171,7 @@ fn run(at: &At, program: &str) -> ExitCode {
     }
     // As at: who asks how it is called has not got anything queued.
     if at.help {
-        complain(&At::command().render_help().to_string());
-        return ExitCode::FAILURE;
+        return queue::help(&USAGE, program);
     }
     if let Some(status) = on_the_queue(at, program) {
         return status;
@@ -163,10 +199,10 @@ fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
     let (root, jobs) = (at.root.clone(), at.words.clone());
     if at.list {
         let (queue, format) = (at.queue.clone(), at.format.clone());
-        let asked = Atq { queue, format, root, json: false, version: false, jobs };
+        let asked = Atq { queue, format, root, jobs, ..Atq::default() };
         Some(queue::list(&asked, program))
-    } else if at.remove || at.delete {
-        Some(queue::remove(&Atrm { kill: false, root, version: false, jobs }, program))
+    } else if at.remove {
+        Some(queue::remove(&Atrm { root, jobs, ..Atrm::default() }, program))
     } else if at.print {
         Some(queue::show(&jobs, root.as_deref(), program))
     } else {

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod coming;
 pub mod crontab;
 pub mod explain;
+pub mod getopt;
 pub mod history;
 pub mod host;
 pub mod import;

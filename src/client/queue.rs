@@ -1,19 +1,20 @@
 //! rat-atq and rat-atrm: the at queue listed, and jobs taken off it. Also `rat-at -l`, `-r` and `-c`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::TimeZone;
 use chrono::format::{Item, StrftimeItems};
-use clap::Parser;
 use nix::unistd::{Uid, User};
 
 use crate::client::allowed;
 use crate::client::call::{CallError, Connection};
 use crate::client::called;
 use crate::client::classic;
+use crate::client::getopt::{self, Flag, Given, Usage, text};
 use crate::client::output::{complain, print};
 use crate::client::reading;
 use crate::plan::civil;
@@ -24,65 +25,111 @@ use crate::protocol::request::{ListQueue, RemoveJob, ShowJob};
 use crate::syntax::atjob;
 use crate::zone::Zone;
 
-/// List the jobs that rat-at queued
-#[derive(Debug, Parser)]
-#[command(name = "rat-atq", disable_version_flag = true)]
+/// What rat-atq was asked for.
+#[derive(Debug, Default)]
 pub struct Atq {
-    /// Only this queue
-    #[arg(short, value_name = "QUEUE")]
     pub queue: Option<String>,
-    /// How to show times, as for strftime(3)
-    #[arg(short = 'o', value_name = "FORMAT")]
     pub format: Option<String>,
-    /// Ask the ratd under DIR
-    #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// One JSON object a line
-    #[arg(long)]
-    pub json: bool,
-    /// Print version
-    #[arg(short = 'V', long)]
-    pub version: bool,
-    /// Only these jobs
-    #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
+    pub json: bool,
+    pub version: bool,
+    pub help: bool,
 }
 
-/// Take jobs off the queue of rat-at
-#[derive(Debug, Parser)]
-#[command(name = "rat-atrm", disable_version_flag = true)]
+/// How rat-atq is called.
+pub const ATQ: Usage = Usage {
+    program: "rat-atq",
+    about: "Lists the jobs that rat-at queued",
+    ways: &["[-q QUEUE] [-o FORMAT | --json] [JOB...]", "-V"],
+    flags: &[
+        Flag::taking("QUEUE", &["q"], "Only this queue"),
+        Flag::taking("FORMAT", &["o"], "How to show times, as for strftime(3)"),
+        Flag::taking("DIR", &["root"], "Ask the ratd under DIR"),
+        Flag::switch(&["json"], "One JSON object a line"),
+        Flag::switch(&["V", "version"], "Print the version"),
+        Flag::switch(&["h", "help"], "Print how it is called"),
+    ],
+    operand: ("JOB", "Only these jobs"),
+};
+
+/// What rat-atrm was asked for.
+#[derive(Debug, Default)]
 pub struct Atrm {
-    /// End the jobs that run: TERM, and KILL ten seconds later
-    #[arg(short, long)]
-    pub kill: bool,
-    /// Ask the ratd under DIR
-    #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Print version
-    #[arg(short = 'V', long)]
-    pub version: bool,
-    /// The jobs
-    #[arg(value_name = "JOB", required_unless_present = "version")]
     pub jobs: Vec<String>,
+    pub kill: bool,
+    pub version: bool,
+    pub help: bool,
+}
+
+/// How rat-atrm is called.
+pub const ATRM: Usage = Usage {
+    program: "rat-atrm",
+    about: "Takes jobs off the queue of rat-at",
+    ways: &["[--kill] JOB...", "-V"],
+    flags: &[
+        Flag::switch(&["k", "kill"], "End the jobs that run: TERM, and KILL ten seconds later"),
+        Flag::taking("DIR", &["root"], "Ask the ratd under DIR"),
+        Flag::switch(&["V", "version"], "Print the version"),
+        Flag::switch(&["h", "help"], "Print how it is called"),
+    ],
+    operand: ("JOB", "The jobs"),
+};
+
+impl Atq {
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<Atq, String> {
+        let mut atq = Atq::default();
+        for given in getopt::read(&ATQ, words)? {
+            match given {
+                Given::Operand(job) => atq.jobs.push(text(&job)),
+                Given::Flag("q", queue) => atq.queue = Some(text(&queue)),
+                Given::Flag("o", format) => atq.format = Some(text(&format)),
+                Given::Flag("root", root) => atq.root = Some(root.into()),
+                Given::Flag("json", _) => atq.json = true,
+                Given::Flag("V", _) => atq.version = true,
+                Given::Flag(..) => atq.help = true,
+            }
+        }
+        Ok(atq)
+    }
+}
+
+impl Atrm {
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<Atrm, String> {
+        let mut atrm = Atrm::default();
+        for given in getopt::read(&ATRM, words)? {
+            match given {
+                Given::Operand(job) => atrm.jobs.push(text(&job)),
+                Given::Flag("root", root) => atrm.root = Some(root.into()),
+                Given::Flag("k", _) => atrm.kill = true,
+                Given::Flag("V", _) => atrm.version = true,
+                Given::Flag(..) => atrm.help = true,
+            }
+        }
+        Ok(atrm)
+    }
 }
 
 /// The program rat-atq.
 pub fn atq() -> ExitCode {
     let program = called::name("rat-atq");
-    match Atq::try_parse() {
+    match Atq::read(std::env::args_os().skip(1)) {
         Ok(atq) if atq.version => version(&program),
+        Ok(atq) if atq.help => help(&ATQ, &program),
         Ok(atq) => list(&atq, &program),
-        Err(error) => wrong_usage(&error),
+        Err(error) => wrong_usage(&ATQ, &program, &error),
     }
 }
 
 /// The program rat-atrm.
 pub fn atrm() -> ExitCode {
     let program = called::name("rat-atrm");
-    match Atrm::try_parse() {
+    match Atrm::read(std::env::args_os().skip(1)) {
         Ok(atrm) if atrm.version => version(&program),
+        Ok(atrm) if atrm.help => help(&ATRM, &program),
         Ok(atrm) => remove(&atrm, &program),
-        Err(error) => wrong_usage(&error),
+        Err(error) => wrong_usage(&ATRM, &program, &error),
     }
 }
 
@@ -91,9 +138,15 @@ fn version(program: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Says how a program is called. As with at's programs that is a failure, whether it was asked for or not.
-pub fn wrong_usage(error: &clap::Error) -> ExitCode {
-    complain(error.render().to_string().trim_end());
+/// Says how a program is called. As with at's programs that is a failure: who asks has not got anything done.
+pub fn help(usage: &Usage, program: &str) -> ExitCode {
+    complain(usage.help(program).trim_end());
+    ExitCode::FAILURE
+}
+
+/// Says what is wrong with a command line, and how the program is called.
+pub fn wrong_usage(usage: &Usage, program: &str, why: &str) -> ExitCode {
+    complain(&format!("{program}: {why}\n{}", usage.ways(program).trim_end()));
     ExitCode::FAILURE
 }
 

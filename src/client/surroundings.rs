@@ -10,7 +10,7 @@ use nix::unistd::User;
 use crate::client::at::{At, Wrong};
 use crate::client::output::complain;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{Assignments, Mail};
+use crate::plan::job::Assignments;
 use crate::plan::submission::{Queue, Submission};
 use crate::plan::text::Text;
 
@@ -36,7 +36,7 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Wrong
         environment: environment(),
         directory: Text(directory.as_os_str().as_bytes().to_vec()),
         umask: mask(),
-        mail: mail(at),
+        mail: at.mail,
         mail_to,
         deadline: at.deadline.and_then(|longest| longest.num_seconds().try_into().ok()),
     };
@@ -67,14 +67,6 @@ fn recipient(name: &str) -> Result<String, String> {
         Ok(Some(_)) => Ok(name.to_owned()),
         Ok(None) => Err(format!("Cannot find username {}", name.escape_debug())),
         Err(error) => Err(format!("cannot look up {name}: {error}")),
-    }
-}
-
-fn mail(at: &At) -> Mail {
-    match (at.mail, at.never_mail) {
-        (_, true) => Mail::Never,
-        (true, false) => Mail::Always,
-        (false, false) => Mail::Auto,
     }
 }
 

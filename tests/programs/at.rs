@@ -107,6 +107,9 @@ fn the_lines_and_statuses_are_those_of_at() {
         (&["noon", "jan", "40"], "there is no day 40\nGarbled time\n"),
         (&["noon", "-", "30", "years"], "\nrefusing to create job destined in the past\n"),
         (&["-f", "/", "noon"], "Input error"),
+        (&["-q"], "rat-at: option requires an argument -- 'q'\nUsage: rat-at [-q QUEUE]"),
+        (&["-mx", "noon"], "rat-at: invalid option -- 'x'\nUsage: rat-at [-q QUEUE]"),
+        (&["--deadline", "soon", "noon"], "rat-at: --deadline soon: it is "),
         (&["-q", "aa", "noon"], "queue \"aa\" is not one letter"),
         (&["-q", "1", "noon"], "queue \"1\" is not one letter"),
         (&["-l", "x"], "invalid job number\n"),
@@ -497,6 +500,18 @@ fn a_job_has_three_descriptors_and_default_signals() {
     }
     let numbers: Vec<_> = text.lines().filter(|line| line.parse::<u32>().is_ok()).collect();
     assert_eq!(numbers, ["0", "1", "2", "3"], "3 is that of ls itself: {text}");
+    ratd.stop();
+}
+
+#[test]
+fn a_client_without_standard_descriptors_writes_to_nothing_else() {
+    let root = Root::new("closed");
+    let ratd = Start::system(&root).ready();
+    let script =
+        format!("{AT} -f /dev/null noon tomorrow <&- >&- 2>&-; echo $?; {ATQ} | {{ exec <&-; }}");
+    let said = root.client("/bin/sh", &["-c", &script]).run().ok();
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("0\n", ""));
+    assert!(queue(&root).starts_with("1\t"));
     ratd.stop();
 }
 
