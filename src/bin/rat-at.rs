@@ -1,4 +1,4 @@
 //! at: run commands later.
-fn main() -> std::process::ExitCode {
-    rat::client::at::main()
-}
+#![cfg_attr(target_env = "gnu", no_main)]
+
+rat::program!(rat::client::at::main);

@@ -1,5 +1,4 @@
-//! rat-atq.
+//! atq: list the jobs that wait.
+#![cfg_attr(target_env = "gnu", no_main)]
 
-fn main() -> std::process::ExitCode {
-    rat::client::queue::atq()
-}
+rat::program!(rat::client::queue::atq);

@@ -1,5 +1,4 @@
-//! rat-atrm.
+//! atrm: take jobs off the queue.
+#![cfg_attr(target_env = "gnu", no_main)]
 
-fn main() -> std::process::ExitCode {
-    rat::client::queue::atrm()
-}
+rat::program!(rat::client::queue::atrm);

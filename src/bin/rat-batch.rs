@@ -1,5 +1,4 @@
-//! rat-batch.
+//! batch: run commands when the load allows it.
+#![cfg_attr(target_env = "gnu", no_main)]
 
-fn main() -> std::process::ExitCode {
-    rat::client::at::batch()
-}
+rat::program!(rat::client::at::batch);

@@ -8,6 +8,7 @@ pub mod pam;
 pub mod pattern;
 pub mod power;
 pub mod process;
+pub mod program;
 pub mod selinux;
 pub mod socket;
 pub mod uevent;
