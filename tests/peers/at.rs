@@ -67,7 +67,7 @@ apt() {
 apt update
 # Only the tarball of at's authors matters; a mirror may have dropped the packager's part of an older release.
 apt source --download-only at || ls at_*.orig.tar.gz
-tar -xzf at_*.orig.tar.gz --wildcards --strip-components=1 '*/parsetime.pl'
+tar -xzf at_*.orig.tar.gz --wildcards --strip-components=1 '*/parsetime.pl' '*/posixtm.c'
 "#;
 
 /// Where the peer and what belongs to it is kept, so that it is fetched once.
@@ -561,14 +561,56 @@ fn the_times_of_touch_mean_what_they_mean_to_at() {
     assert!(agreed * 4 > cases && past > 0, "only {agreed} agreed");
 }
 
+/// A file of at's sources.
+fn source(name: &str) -> PathBuf {
+    static SOURCES: LazyLock<PathBuf> = LazyLock::new(|| {
+        let place = place();
+        if !place.join("posixtm.c").exists() {
+            succeed(Command::new("sh").args(["-e", "-c", FETCH_SOURCE]).current_dir(&place));
+        }
+        place
+    });
+    SOURCES.join(name)
+}
+
+/// The table that at's authors test `-t` by: what is written, in which syntax, the second, and its date; `*` for what is
+/// none. Syntax 13 is that of at; the year is in front or left out, and then it is 2002.
+#[test]
+#[ignore = "needs the sources of at; .ci/run asks for it"]
+fn what_is_written_for_touch_is_what_at_s_own_table_says() {
+    let text = fs::read_to_string(source("posixtm.c")).unwrap();
+    let (_, table) = text.split_once("BEGIN-DATA\n").unwrap();
+    let (table, _) = table.split_once("END-DATA").unwrap();
+    let mut asked = 0;
+    for line in table.lines() {
+        let mut words = line.split_whitespace();
+        let (written, syntax, due) = (words.next(), words.next(), words.next().unwrap());
+        // The table has no 29th of February in the year 0, which RFC 3339 and the C library have.
+        if syntax != Some("13") || written == Some("000001010000.00") {
+            continue;
+        }
+        // A moment before: what is past is refused.
+        let now = due.parse().map_or(0, |due: i64| due - 1).to_string();
+        let mut at = Command::new(env!("CARGO_BIN_EXE_rat-at"));
+        at.args(["--dry-run", "--now", &now, "-t", written.unwrap()]).env("TZ", "UTC0");
+        let output = at.output().unwrap();
+        let ours = match output.status.success() {
+            true => DateTime::parse_from_rfc3339(String::from_utf8_lossy(&output.stdout).trim())
+                .unwrap()
+                .timestamp()
+                .to_string(),
+            false => "*".to_owned(),
+        };
+        assert_eq!(ours, due, "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        asked += 1;
+    }
+    assert!(asked >= 36, "only {asked} lines");
+}
+
 #[test]
 #[ignore = "needs the sources of at; .ci/run asks for it"]
 fn at_s_own_suite_passes() {
-    let place = place();
-    let script = place.join("parsetime.pl");
-    if !script.exists() {
-        succeed(Command::new("sh").args(["-e", "-c", FETCH_SOURCE]).current_dir(&place));
-    }
+    let (place, script) = (place(), source("parsetime.pl"));
     let adapter = place.join("parsetest");
     fs::write(&adapter, ADAPTER).unwrap();
     fs::set_permissions(&adapter, PermissionsExt::from_mode(0o755)).unwrap();
