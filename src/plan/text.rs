@@ -1,5 +1,7 @@
 //! Bytes that people wrote: commands, scripts, environment values. Usually UTF-8, never assumed to be.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,7 +14,7 @@ pub struct Text(pub Vec<u8>);
 
 impl Text {
     /// The text for people, with anything that is not UTF-8 replaced.
-    pub fn shown(&self) -> std::borrow::Cow<'_, str> {
+    pub fn shown(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
     }
 }
@@ -30,9 +32,9 @@ impl std::fmt::Debug for Text {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct Wire<'t> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    text: Option<Cow<'t, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
 }
@@ -40,7 +42,7 @@ struct Wire {
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let wire = match str::from_utf8(&self.0) {
-            Ok(text) => Wire { text: Some(text.to_owned()), base64: None },
+            Ok(text) => Wire { text: Some(text.into()), base64: None },
             Err(_) => Wire { text: None, base64: Some(STANDARD.encode(&self.0)) },
         };
         wire.serialize(serializer)
@@ -50,7 +52,7 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
         match Wire::deserialize(deserializer)? {
-            Wire { text: Some(text), base64: None } => Ok(Text(text.into_bytes())),
+            Wire { text: Some(text), base64: None } => Ok(Text(text.into_owned().into_bytes())),
             Wire { text: None, base64: Some(base64) } => {
                 STANDARD.decode(base64).map(Text).map_err(serde::de::Error::custom)
             }

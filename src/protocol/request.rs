@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::plan::civil::Timestamp;
 use crate::plan::submission::Submission;
@@ -30,12 +31,15 @@ pub struct Call {
     pub more: bool,
 }
 
-/// A call around its parameters. What else may stand there asks for nothing.
+/// A call around its parameters, which become what they are to be only when it is known which method they are for.
+/// That nobody waits for a reply is told even of a call that is wrong. What else may stand there asks for nothing.
 #[derive(Deserialize)]
-struct Envelope {
-    method: String,
-    #[serde(default)]
-    parameters: Option<Value>,
+struct Envelope<'f> {
+    method: Option<Value>,
+    #[serde(borrow)]
+    parameters: Option<&'f RawValue>,
+    oneway: Option<Value>,
+    more: Option<Value>,
 }
 
 /// Defines the struct of each method, the enum of them all, and how the one is told from its name.
@@ -65,9 +69,9 @@ macro_rules! methods {
             /// The names of all methods.
             pub const NAMES: &[&str] = &[$($name::NAME),*];
 
-            fn of(method: &str, parameters: Value) -> Result<Request, Fault> {
+            fn of(method: &str, parameters: &str) -> Result<Request, Fault> {
                 match method {
-                    $($name::NAME => serde_json::from_value(parameters).map(Request::$name).map_err(|error| invalid(&error)),)*
+                    $($name::NAME => serde_json::from_str(parameters).map(Request::$name).map_err(|error| invalid_inside(&error)),)*
                     _ => Err(unknown(method)),
                 }
             }
@@ -214,24 +218,32 @@ methods! {
 
 /// Reads a call.
 pub fn parse(frame: &[u8]) -> Call {
-    match serde_json::from_slice::<Value>(frame) {
-        Ok(call) => {
-            let says = |word: &str| call.get(word) == Some(&Value::Bool(true));
-            let (oneway, more) = (says("oneway"), says("more"));
-            Call { request: request(call), oneway, more }
-        }
+    match serde_json::from_slice::<Envelope<'_>>(frame) {
+        Ok(envelope) => Call {
+            request: request(&envelope),
+            oneway: envelope.oneway == Some(Value::Bool(true)),
+            more: envelope.more == Some(Value::Bool(true)),
+        },
         Err(error) => Call { request: Err(invalid(&error)), oneway: false, more: false },
     }
 }
 
-fn request(call: Value) -> Result<Request, Fault> {
-    let envelope: Envelope = serde_json::from_value(call).map_err(|error| invalid(&error))?;
-    let parameters = envelope.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    Request::of(&envelope.method, parameters)
+fn request(envelope: &Envelope<'_>) -> Result<Request, Fault> {
+    let Some(Value::String(method)) = &envelope.method else {
+        return Err(Fault::InvalidParameter { parameter: "method".to_owned() });
+    };
+    Request::of(method, envelope.parameters.map_or("{}", RawValue::get))
 }
 
 fn invalid(error: &serde_json::Error) -> Fault {
     Fault::InvalidParameter { parameter: error.to_string() }
+}
+
+/// The same of parameters. They are all in one line, and whoever wrote it does not count columns from theirs on.
+fn invalid_inside(error: &serde_json::Error) -> Fault {
+    let text = error.to_string();
+    let (what, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
+    Fault::InvalidParameter { parameter: what.to_owned() }
 }
 
 /// A call as it goes out.
