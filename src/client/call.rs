@@ -17,6 +17,8 @@ use crate::sys::socket::{connect, peer};
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<UnixStream>,
+    /// The last reply; the memory serves for the next, which may be as long.
+    frame: Vec<u8>,
 }
 
 /// No ratd answers.
@@ -103,7 +105,7 @@ impl Connection {
     }
 
     fn over(stream: UnixStream) -> Connection {
-        Connection { stream: BufReader::with_capacity(1 << 16, stream) }
+        Connection { stream: BufReader::with_capacity(1 << 16, stream), frame: Vec::new() }
     }
 
     /// Calls a method and waits for its reply.
@@ -137,7 +139,7 @@ impl Connection {
     }
 
     fn receive<R: DeserializeOwned>(&mut self) -> Result<Reply<R>, CallError> {
-        match reply::parse(&self.frame()?) {
+        match reply::parse(self.frame()?) {
             Ok(reply) => reply.map_err(CallError::Fault),
             Err(error) => {
                 Err(CallError::Broken(format!("the reply cannot be understood: {error}")))
@@ -146,10 +148,10 @@ impl Connection {
     }
 
     /// The bytes up to the next zero, however many: a client trusts its ratd.
-    fn frame(&mut self) -> Result<Vec<u8>, CallError> {
-        let mut frame = Vec::new();
-        match self.stream.read_until(0, &mut frame) {
-            Ok(_) if frame.pop() == Some(0) => Ok(frame),
+    fn frame(&mut self) -> Result<&[u8], CallError> {
+        self.frame.clear();
+        match self.stream.read_until(0, &mut self.frame) {
+            Ok(_) if self.frame.pop() == Some(0) => Ok(&self.frame),
             Ok(_) => Err(CallError::Broken("it was closed; too many connections?".to_owned())),
             Err(error) => Err(CallError::Broken(error.to_string())),
         }

@@ -224,7 +224,8 @@ fn write_job(
     zone: &Zone,
     format: Option<&[Item<'_>]>,
 ) -> io::Result<()> {
-    write!(output, "{}\t", job.number)?;
+    output.write_all(itoa::Buffer::new().format(job.number).as_bytes())?;
+    output.write_all(b"\t")?;
     match (format, classic::bytes(civil::reading(zone, job.due))) {
         (Some(items), _) => {
             let due = zone.from_utc_datetime(&job.due.naive_utc());

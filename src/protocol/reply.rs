@@ -486,22 +486,25 @@ pub struct Reply<R> {
     pub continues: bool,
 }
 
+/// No piece is much longer than this many bytes.
+const PIECE: usize = 1 << 19;
+
 /// Writes a reply, or why there is none.
 pub fn encode<R: Serialize>(reply: &Result<R, Fault>) -> Vec<u8> {
     match reply {
-        Ok(parameters) => written(&Reply { parameters, continues: false }),
-        Err(fault) => written(fault),
+        Ok(parameters) => written(&Reply { parameters, continues: false }, Vec::new()),
+        Err(fault) => written(fault, Vec::new()),
     }
 }
 
 /// Writes a piece of a reply that is not the last.
 pub fn encode_piece<R: Serialize>(parameters: &R) -> Vec<u8> {
-    written(&Reply { parameters, continues: true })
+    written(&Reply { parameters, continues: true }, Vec::with_capacity(PIECE))
 }
 
-fn written(reply: &impl Serialize) -> Vec<u8> {
-    let bytes = serde_json::to_vec(reply);
-    let mut bytes = bytes.expect("replies have string keys only, and memory takes every byte");
+fn written(reply: &impl Serialize, mut bytes: Vec<u8>) -> Vec<u8> {
+    let written = serde_json::to_writer(&mut bytes, reply);
+    written.expect("replies have string keys only, and memory takes every byte");
     bytes.push(0);
     bytes
 }
