@@ -1,4 +1,4 @@
 //! atq: list the jobs that wait.
-#![cfg_attr(target_env = "gnu", no_main)]
+#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]
 
 rat::program!(rat::client::queue::atq);

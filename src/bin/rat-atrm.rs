@@ -1,4 +1,4 @@
 //! atrm: take jobs off the queue.
-#![cfg_attr(target_env = "gnu", no_main)]
+#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]
 
 rat::program!(rat::client::queue::atrm);

@@ -10,19 +10,20 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::Mode;
 
-/// Makes a function the program's: `program!(rat::client::at::main)`, under `#![cfg_attr(target_env = "gnu", no_main)]`.
-/// It ends with success or failure. Elsewhere than in glibc std learns its arguments on the usual way only.
+/// Makes a function the program's: `program!(rat::client::at::main)`, under
+/// `#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]`. It ends with success or failure. Elsewhere than in glibc
+/// std learns its arguments on the usual way only, and tests go in by their harness.
 #[macro_export]
 macro_rules! program {
     ($main:path) => {
-        #[cfg(target_env = "gnu")]
+        #[cfg(all(target_env = "gnu", not(test)))]
         #[allow(unsafe_code)] // The C library calls what has this name, and nothing else has.
         #[unsafe(no_mangle)]
         pub extern "C" fn main(_count: i32, _words: *const *const u8) -> i32 {
             $crate::sys::program::run($main)
         }
 
-        #[cfg(not(target_env = "gnu"))]
+        #[cfg(any(not(target_env = "gnu"), test))]
         fn main() -> std::process::ExitCode {
             $main()
         }
