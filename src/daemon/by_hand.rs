@@ -1,6 +1,7 @@
 //! Runs that somebody asks for, and those who wait for a run to end. What was asked for is written down before it is
 //! ordered and before that is told; who waits costs a connection, until the run ends or they go.
 
+use crate::daemon::asked::Question;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control::{self, encode, not_found};
 use crate::daemon::desk;
@@ -12,7 +13,6 @@ use crate::plan::run::{Outcome, Run, RunId};
 use crate::plan::scheduler::Event;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply::Ordered;
-use crate::protocol::request::{Request, WaitRun};
 
 impl Ratd {
     /// Has a run of the job written down; the reply comes at once only if there is to be none.
@@ -49,16 +49,9 @@ impl Ratd {
     }
 
     /// Has the client wait while the run goes on; what is over is told from the store.
-    pub fn await_run(
-        &mut self,
-        now: &Now,
-        client: Client,
-        caller: Caller,
-        run: RunId,
-    ) -> Option<Vec<u8>> {
+    pub fn await_run(&mut self, client: Client, caller: Caller, run: RunId) -> Option<Vec<u8>> {
         let Some(known) = self.state.running.get(&run) else {
-            let request = Request::WaitRun(WaitRun { run: run.to_string() });
-            self.disk.must(Command::Ask { client, caller, request, now: now.wall });
+            self.disk.must(Command::Ask { client, caller, question: Question::Run(run) });
             return None;
         };
         if !control::may_see(&caller, &known.owner) {

@@ -12,6 +12,7 @@ use chrono::{NaiveDate, TimeDelta};
 use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::unistd::{Uid, User, geteuid};
 
+use crate::daemon::asked::{OfCrontab, Question};
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
@@ -30,7 +31,7 @@ use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::plan::schedule::Schedule;
 use crate::protocol::fault::Fault;
-use crate::protocol::request::{self, Request};
+use crate::protocol::request;
 use crate::session::report::{self, Found};
 use crate::session::server::others;
 use crate::session::stamp;
@@ -295,7 +296,10 @@ impl Clerk {
             Command::Parse { client, frame } => {
                 self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
-            Command::Ask { client, caller, request, .. } => self.answer(client, &caller, &request),
+            Command::Ask { client, caller, question } => self.answer(client, &caller, &question),
+            Command::Crontab { client, caller, asked } => {
+                self.answer_about_crontab(client, &caller, &asked);
+            }
             Command::List { client, caller, from } => self.list(client, caller, from),
             Command::Annotate { client, mut jobs, owner } => {
                 let told = desk::annotate(self.store.as_ref().ok(), &mut jobs, owner.as_deref());
@@ -332,6 +336,7 @@ impl Clerk {
             }
             // Those are named before they come here, and these are writes.
             Command::Introduce { .. }
+            | Command::Change { .. }
             | Command::Claim { .. }
             | Command::Order { .. }
             | Command::Begun { .. }
@@ -395,19 +400,19 @@ impl Clerk {
         }
     }
 
-    fn answer(&mut self, client: Client, caller: &Caller, request: &Request) {
-        if let (Some((file, _)), true) = (&self.mode.file, desk::is_about_a_crontab(request)) {
-            let reply = desk::keeps_no_crontabs(file);
-            return self.answers.give(Answer::Reply { client, reply });
-        }
+    fn answer(&self, client: Client, caller: &Caller, question: &Question) {
         let store = self.store.as_ref().map_err(Clone::clone);
-        let reply = if desk::is_about_a_crontab(request) {
-            crontabs::answer(&mut self.syslog, caller, request, &self.mode)
-        } else {
-            desk::answer(store, caller, request, &self.mode)
+        let reply = desk::answer(store, caller, question, &self.mode.paths);
+        self.answers.give(Answer::Reply { client, reply });
+    }
+
+    fn answer_about_crontab(&mut self, client: Client, caller: &Caller, asked: &OfCrontab) {
+        let reply = match &self.mode.file {
+            Some((file, _)) => desk::keeps_no_crontabs(file),
+            None => crontabs::answer(&mut self.syslog, caller, asked, &self.mode),
         };
         // A crontab that was installed counts from the moment this is known.
-        if desk::changes_a_crontab(request) {
+        if self.mode.file.is_none() && asked.may_change_it() {
             self.look();
         }
         self.answers.give(Answer::Reply { client, reply });
@@ -800,7 +805,7 @@ impl Clerk {
         for written in written {
             match written {
                 Written::Nothing => {}
-                Written::Reply(client, desk::Written { reply, end }) => {
+                Written::Changed(client, desk::Changed { reply, end }) => {
                     queue_changed = true;
                     self.crash.at(Place::AfterSubmitCommit);
                     if let Some(run) = end {
@@ -886,7 +891,7 @@ impl Clerk {
 
     fn refuse(&mut self, command: &Command, why: &str) {
         match command {
-            Command::Ask { client, .. } => {
+            Command::Change { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
             }
             Command::Order { client, run, .. } => {

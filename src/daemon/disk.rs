@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
+use crate::daemon::asked::{Change, OfCrontab, OfDesk, Question};
 use crate::daemon::connections::{Caller, Client};
-use crate::daemon::control::Asked;
 use crate::daemon::explain::Explained;
 use crate::plan::absence::Absence;
 use crate::plan::at_queue::{QueueKind, Waiting};
@@ -19,7 +19,7 @@ use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
-use crate::protocol::request::{Call, Request};
+use crate::protocol::request::Call;
 use crate::store::queue::Position;
 use crate::syntax::config::Config;
 
@@ -29,11 +29,15 @@ pub enum Command {
     /// Who has this uid?
     Identify { client: Client, uid: Uid },
     /// Who has this uid, and what is to be done for them?
-    Introduce { client: Client, uid: Uid, asked: Asked, now: Timestamp },
+    Introduce { client: Client, uid: Uid, asked: OfDesk, now: Timestamp },
     /// A frame too large to be parsed between two turns of the loop.
     Parse { client: Client, frame: Vec<u8> },
-    /// A request that needs the store or the spool.
-    Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
+    /// A client changes the at queue.
+    Change { client: Client, caller: Caller, change: Change, now: Timestamp },
+    /// A question to the store.
+    Ask { client: Client, caller: Caller, question: Question },
+    /// What somebody does with a crontab.
+    Crontab { client: Client, caller: Caller, asked: OfCrontab },
     /// The next piece of the at queue, from this position on.
     List { client: Client, caller: Caller, from: Position },
     /// The reply to a request for jobs, but for how each ended last.

@@ -1,6 +1,7 @@
 //! WAIT, DECIDE, DO. ratd from its first line to its last; begin with `ratd::Ratd::run`, the loop.
 
 pub mod access;
+pub mod asked;
 pub mod by_hand;
 pub mod clerk;
 pub mod connections;

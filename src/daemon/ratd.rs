@@ -13,9 +13,11 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::Uid;
 
+use crate::daemon::asked::{Asked, OfDesk, OfLoop};
 use crate::daemon::connections::{Caller, Client, Connections, FIRST};
-use crate::daemon::control::{self, Asked, NameNeeded};
+use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
 use crate::daemon::desk;
@@ -680,33 +682,47 @@ impl Ratd {
         if call.oneway {
             self.connections.silence(client);
         }
-        let request = match call.request {
-            Ok(request) => request,
-            Err(fault) => return Some(desk::refused(fault)),
-        };
         let uid = self.connections.uid(client)?;
-        tracing::debug!("uid {uid} asks: {request:.200?}");
-        // Nobody waits for the pieces of a reply that is not sent.
-        let asked = Asked { request, in_pieces: call.more && !call.oneway };
-        if let Some(caller) = self.connections.caller(client) {
-            return self.answer_to(now, client, caller.clone(), asked);
+        if let Ok(request) = &call.request {
+            tracing::debug!("uid {uid} asks: {request:.200?}");
         }
-        match control::name_needed(&asked.request, uid, &self.state, &self.mode.paths) {
-            NameNeeded::Nowhere => {
-                let caller = Caller { uid, name: uid.to_string(), user: None };
-                self.answer_to(now, client, caller, asked)
+        match Asked::of(call) {
+            Ok(Asked::OfLoop(asked)) => self.answer_by_name(now, client, uid, asked),
+            Ok(Asked::OfDesk(asked)) => {
+                self.pass_to_desk(now, client, uid, asked);
+                None
             }
-            NameNeeded::Here => {
+            Err(fault) => Some(desk::refused(fault)),
+        }
+    }
+
+    /// Answers a request once the name of who asks is known, if it is needed.
+    fn answer_by_name(
+        &mut self,
+        now: &Now,
+        client: Client,
+        uid: Uid,
+        asked: OfLoop,
+    ) -> Option<Vec<u8>> {
+        let caller = match self.connections.caller(client) {
+            Some(caller) => caller.clone(),
+            None if control::needs_name(&asked, uid, &self.state, &self.mode.paths) => {
                 // Until it is answered the client is not heard: there is one of these for each, at most.
                 self.state.unnamed.insert(client, asked);
                 self.disk.must(Command::Identify { client, uid });
-                None
+                return None;
             }
-            NameNeeded::ThereAlone => {
-                self.disk.must(Command::Introduce { client, uid, asked, now: now.wall });
-                None
-            }
-        }
+            None => Caller { uid, name: uid.to_string(), user: None },
+        };
+        self.answer_to(now, client, caller, &asked)
+    }
+
+    /// Only the disk thread may wait for a name service: it finds out who asks, if that is not known.
+    fn pass_to_desk(&mut self, now: &Now, client: Client, uid: Uid, asked: OfDesk) {
+        self.disk.must(match self.connections.caller(client) {
+            Some(caller) => control::for_the_desk(now.wall, client, caller.clone(), asked),
+            None => Command::Introduce { client, uid, asked, now: now.wall },
+        });
     }
 
     fn answer_to(
@@ -714,7 +730,7 @@ impl Ratd {
         now: &Now,
         client: Client,
         caller: Caller,
-        asked: Asked,
+        asked: &OfLoop,
     ) -> Option<Vec<u8>> {
         let known = control::Known {
             scheduler: &self.scheduler,
@@ -732,7 +748,7 @@ impl Ratd {
                 Some(desk::unavailable("ratd is stopping"))
             }
             control::Route::Run(job) => self.run_by_hand(now, client, &job),
-            control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),
+            control::Route::Wait(caller, run) => self.await_run(client, caller, run),
         }
     }
 
@@ -743,7 +759,7 @@ impl Ratd {
         }
         let Some(asked) = self.state.unnamed.remove(&client) else { return };
         let reply = match caller {
-            Ok(caller) => self.answer_to(now, client, caller, asked),
+            Ok(caller) => self.answer_to(now, client, caller, &asked),
             Err(message) => Some(desk::refused(Fault::Unavailable { message })),
         };
         if let Some(reply) = reply {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::daemon::asked::OfLoop;
 use crate::daemon::connections::Client;
-use crate::daemon::control::Asked;
 use crate::daemon::disk::Command;
 use crate::plan::absence::Clocks;
 use crate::plan::civil::Timestamp;
@@ -28,7 +28,7 @@ pub struct State {
     /// The jobs whose runs go on, by run.
     pub running: BTreeMap<RunId, Run>,
     /// What was asked by clients whose name is being looked up.
-    pub unnamed: BTreeMap<Client, Asked>,
+    pub unnamed: BTreeMap<Client, OfLoop>,
     /// What makes the next piece of a reply, by the client that still takes the one before.
     pub continued: BTreeMap<Client, Command>,
     /// Clients that wait for a run to end.

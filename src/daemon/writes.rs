@@ -23,7 +23,7 @@ const PRUNED: usize = 100;
 /// What a write led to, told after the commit.
 pub enum Written {
     Nothing,
-    Reply(Client, desk::Written),
+    Changed(Client, desk::Changed),
     Claimed { runs: Vec<(Run, Recipe)>, refused: Vec<(Report, Recipe)> },
     Ordered(Client, Box<(Run, Recipe)>),
     MadeUp(Box<(Run, Recipe)>),
@@ -90,11 +90,11 @@ fn latest(writes: &[Write]) -> Option<Timestamp> {
 
 fn apply(change: &Change, command: &Command, mode: &Mode, crash: Crash) -> Result<Written, Error> {
     match command {
-        Command::Ask { client, caller, request, now } => {
+        Command::Change { client, caller, change: asked, now } => {
             crash.at(Place::BeforeSubmit);
-            let reply = desk::write(change, caller, request, *now, &mode.paths)?;
+            let changed = desk::change(change, caller, asked, *now, &mode.paths)?;
             crash.at(Place::BeforeSubmitCommit);
-            Ok(Written::Reply(*client, reply))
+            Ok(Written::Changed(*client, changed))
         }
         Command::Claim { kind, first, limit, now } => {
             let claimed = change.claim_due(*kind, *now, *first, *limit as usize)?;
@@ -176,8 +176,8 @@ fn as_its_uid(claimed: Claimed) -> (Run, Recipe) {
 /// Whether a command writes to the store.
 pub fn is_write(command: &Command) -> bool {
     match command {
-        Command::Ask { request, .. } => desk::is_write(request),
-        Command::Claim { .. }
+        Command::Change { .. }
+        | Command::Claim { .. }
         | Command::Order { .. }
         | Command::Begun { .. }
         | Command::Refused { .. }
@@ -193,6 +193,8 @@ pub fn is_write(command: &Command) -> bool {
         Command::Identify { .. }
         | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::Ask { .. }
+        | Command::Crontab { .. }
         | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Explain { .. }
@@ -208,7 +210,7 @@ pub fn is_write(command: &Command) -> bool {
 /// When a command was given, where it says so.
 pub fn instant(command: &Command) -> Option<Timestamp> {
     match command {
-        Command::Ask { now, .. }
+        Command::Change { now, .. }
         | Command::Claim { now, .. }
         | Command::Collect { now, .. }
         | Command::Lost { now, .. }
@@ -223,6 +225,8 @@ pub fn instant(command: &Command) -> Option<Timestamp> {
         Command::Identify { .. }
         | Command::Introduce { .. }
         | Command::Parse { .. }
+        | Command::Ask { .. }
+        | Command::Crontab { .. }
         | Command::List { .. }
         | Command::Annotate { .. }
         | Command::Explain { .. }
