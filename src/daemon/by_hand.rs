@@ -5,8 +5,9 @@ use crate::daemon::asked::Question;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control::{self, encode, not_found};
 use crate::daemon::desk;
-use crate::daemon::disk::Command;
+use crate::daemon::disk::Errand;
 use crate::daemon::ratd::Ratd;
+use crate::daemon::writes::Write;
 use crate::plan::clock_step::Now;
 use crate::plan::job::{JobId, Recipe};
 use crate::plan::run::{Outcome, Run, RunId};
@@ -19,7 +20,7 @@ impl Ratd {
     pub fn run_by_hand(&mut self, now: &Now, client: Client, job: &JobId) -> Option<Vec<u8>> {
         match self.scheduler.by_hand(now.wall, job) {
             Ok((run, recipe)) => {
-                self.disk.must(Command::Order { client, run, recipe, at: now.wall });
+                self.disk.must(Write::Order { client, run, recipe, at: now.wall });
                 None
             }
             Err(message) => Some(desk::refused(Fault::Unavailable { message })),
@@ -51,7 +52,7 @@ impl Ratd {
     /// Has the client wait while the run goes on; what is over is told from the store.
     pub fn await_run(&mut self, client: Client, caller: Caller, run: RunId) -> Option<Vec<u8>> {
         let Some(known) = self.state.running.get(&run) else {
-            self.disk.must(Command::Ask { client, caller, question: Question::Run(run) });
+            self.disk.must(Errand::Ask { client, caller, question: Question::Run(run) });
             return None;
         };
         if !control::may_see(&caller, &known.owner) {
@@ -67,7 +68,7 @@ impl Ratd {
         let waited = self.state.waiting.extract_if(.., |(waited, _)| *waited == run.id);
         for (_, client) in waited {
             let (run, outcome) = (run.clone(), outcome.clone());
-            self.disk.must(Command::Tell { client, run, outcome });
+            self.disk.must(Errand::Tell { client, run, outcome });
         }
     }
 

@@ -18,10 +18,10 @@ use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::crontabs;
 use crate::daemon::desk;
-use crate::daemon::disk::{Answer, Answers, Command};
+use crate::daemon::disk::{Answer, Answers, Command, Errand, Settlement};
 use crate::daemon::explain;
 use crate::daemon::options::Mode;
-use crate::daemon::writes::{Write, Written, in_one_transaction, instant, is_write};
+use crate::daemon::writes::{Record, Write, Written, in_one_transaction};
 use crate::log::Syslog;
 use crate::plan::absence::before_start;
 use crate::plan::at_queue::Waiting;
@@ -92,7 +92,7 @@ pub struct Clerk {
     /// No fork server of an earlier ratd can start anything any more.
     settled: bool,
     /// What waits for an earlier fork server to end.
-    unsettled: Option<Command>,
+    unsettled: Option<Settlement>,
     unsettled_is_told: bool,
     /// Every file has been read once.
     has_begun: bool,
@@ -103,9 +103,9 @@ pub struct Clerk {
     /// Entries that make up for what they missed, in the files that were read.
     making_up: BTreeMap<Source, Vec<JobId>>,
     /// Who asked for what is written down of entries before it was known what an earlier ratd had started.
-    recalls: Vec<Command>,
+    recalls: Vec<Write>,
     /// What entries owe, and could not be written down: the last word on each.
-    unwritten: BTreeMap<JobId, Command>,
+    unwritten: BTreeMap<JobId, Write>,
     crash: Crash,
     answers: Answers,
 }
@@ -121,6 +121,13 @@ pub struct Beginning {
     /// When this ratd was started.
     pub started: Timestamp,
     pub crash: Crash,
+}
+
+/// What has come together: all of it is written in one transaction, and then the errands are done.
+#[derive(Default)]
+struct Gathered {
+    records: Vec<Record>,
+    errands: Vec<Errand>,
 }
 
 impl Clerk {
@@ -163,15 +170,31 @@ impl Clerk {
     pub fn serve(mut self, commands: &Receiver<Command>) {
         self.begin();
         while let Some(first) = self.next(commands) {
-            let gathered = std::iter::once(first).chain(commands.try_iter().take(GATHERED - 1));
-            let named = gathered.filter_map(|command| self.named(command));
-            let (writes, others): (Vec<_>, Vec<_>) = named.partition(is_write);
-            self.write(writes);
-            for command in others {
-                self.perform(command);
+            let mut gathered = Gathered::default();
+            self.sort(first, &mut gathered);
+            for command in commands.try_iter().take(GATHERED - 1) {
+                self.sort(command, &mut gathered);
             }
-            if let Some(settle) = self.unsettled.take() {
-                self.perform(settle);
+            self.write(gathered.records);
+            for errand in gathered.errands {
+                self.perform(errand);
+            }
+            if let Some(settlement) = self.unsettled.take() {
+                self.settle(settlement);
+            }
+        }
+    }
+
+    /// Puts a command to those of its kind; one by somebody whose name is not known yet, as soon as it is.
+    fn sort(&self, command: Command, gathered: &mut Gathered) {
+        match command {
+            Command::Errand(errand) => gathered.errands.push(errand),
+            Command::Record(record) => gathered.records.push(record),
+            Command::Introduce { client, uid, asked, now } => {
+                if let Some(caller) = self.introduce(client, uid) {
+                    let command = control::for_the_desk(now, client, caller, asked);
+                    self.sort(command, gathered);
+                }
             }
         }
     }
@@ -186,7 +209,8 @@ impl Clerk {
         };
         match commands.recv_timeout(pause) {
             Err(RecvTimeoutError::Timeout) => {
-                Some(self.unsettled.take().unwrap_or(Command::Look { client: None }))
+                let unsettled = self.unsettled.take().map(Errand::Settle);
+                Some(unsettled.unwrap_or(Errand::Look { client: None }).into())
             }
             received => received.ok(),
         }
@@ -290,28 +314,28 @@ impl Clerk {
         !is_marked && !is_stored
     }
 
-    fn perform(&mut self, command: Command) {
-        match command {
-            Command::Identify { client, uid } => self.identify(client, uid),
-            Command::Parse { client, frame } => {
+    fn perform(&mut self, errand: Errand) {
+        match errand {
+            Errand::Identify { client, uid } => self.identify(client, uid),
+            Errand::Parse { client, frame } => {
                 self.answers.give(Answer::Parsed { client, call: request::parse(&frame) });
             }
-            Command::Ask { client, caller, question } => self.answer(client, &caller, &question),
-            Command::Crontab { client, caller, asked } => {
+            Errand::Ask { client, caller, question } => self.answer(client, &caller, &question),
+            Errand::Crontab { client, caller, asked } => {
                 self.answer_about_crontab(client, &caller, &asked);
             }
-            Command::List { client, caller, from } => self.list(client, caller, from),
-            Command::Annotate { client, mut jobs, owner } => {
+            Errand::List { client, caller, from } => self.list(client, caller, from),
+            Errand::Annotate { client, mut jobs, owner } => {
                 let told = desk::annotate(self.store.as_ref().ok(), &mut jobs, owner.as_deref());
                 let reply = control::encode(Ok(told));
                 self.answers.give(Answer::Reply { client, reply });
             }
-            Command::Explain { client, explained, owner } => {
+            Errand::Explain { client, explained, owner } => {
                 let reply =
                     explain::complete(self.store.as_ref().ok(), *explained, owner.as_deref());
                 self.answers.give(Answer::Reply { client, reply });
             }
-            Command::Look { client } => {
+            Errand::Look { client } => {
                 self.look();
                 self.answers.give(match client {
                     Some(client) => {
@@ -322,34 +346,18 @@ impl Clerk {
                 });
             }
             // With jobs each minute there is never a minute without a command.
-            Command::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
-            Command::CheckZones => {}
-            Command::CollectAll { now } => {
+            Errand::CheckZones if self.blind || self.spool.zones_changed() => self.look(),
+            Errand::CheckZones => {}
+            Errand::CollectAll { now } => {
                 let over = self.over(now);
                 self.write(over);
             }
-            Command::Settle { server, unconfirmed, now } => self.settle(server, unconfirmed, now),
-            Command::End { runs } => self.end(&runs),
-            Command::Tell { client, run, outcome } => {
+            Errand::Settle(settlement) => self.settle(settlement),
+            Errand::End { runs } => self.end(&runs),
+            Errand::Tell { client, run, outcome } => {
                 let reply = desk::ended(self.store.as_ref().ok(), &run, outcome);
                 self.answers.give(Answer::Reply { client, reply });
             }
-            // Those are named before they come here, and these are writes.
-            Command::Introduce { .. }
-            | Command::Change { .. }
-            | Command::Claim { .. }
-            | Command::Order { .. }
-            | Command::Begun { .. }
-            | Command::Refused { .. }
-            | Command::Collect { .. }
-            | Command::Lost { .. }
-            | Command::Absent { .. }
-            | Command::Stamp { .. }
-            | Command::Recall { .. }
-            | Command::Owe { .. }
-            | Command::Handled { .. }
-            | Command::Forget { .. }
-            | Command::MakeUp { .. } => {}
         }
     }
 
@@ -384,13 +392,12 @@ impl Clerk {
         }
     }
 
-    /// The same command, by somebody whose name is known; nothing is left of it if that cannot be found out.
-    fn named(&self, command: Command) -> Option<Command> {
-        let Command::Introduce { client, uid, asked, now } = command else { return Some(command) };
+    /// Who asks for something that waits for their name; they are told if it cannot be found out.
+    fn introduce(&self, client: Client, uid: Uid) -> Option<Caller> {
         match self.look_up(uid) {
             Ok(caller) => {
                 self.answers.leave(Answer::Identified { client, caller: Ok(caller.clone()) });
-                Some(control::for_the_desk(now, client, caller, asked))
+                Some(caller)
             }
             Err(message) => {
                 let reply = desk::refused(Fault::Unavailable { message });
@@ -422,7 +429,7 @@ impl Clerk {
         let store = self.store.as_ref().map_err(Clone::clone);
         self.answers.give(match desk::piece_of_queue(store, &caller, from, &self.mode.paths) {
             (piece, Some(from)) => {
-                let next = Box::new(Command::List { client, caller, from });
+                let next = Box::new(Errand::List { client, caller, from });
                 Answer::Piece { client, piece, next }
             }
             (reply, None) => Answer::Reply { client, reply },
@@ -552,13 +559,14 @@ impl Clerk {
 
     /// Waits until no fork server but this one can start anything. What is ordered and not there by then never
     /// will be: its claim is lost.
-    fn settle(&mut self, server: u64, mut unconfirmed: Vec<Run>, now: Timestamp) {
+    fn settle(&mut self, settlement: Settlement) {
+        let Settlement { server, mut unconfirmed, now } = settlement;
         // One that still waits was meant for a fork server that has been replaced since.
-        if let Some(Command::Settle { unconfirmed: earlier, .. }) = self.unsettled.take() {
-            unconfirmed.extend(earlier);
+        if let Some(earlier) = self.unsettled.take() {
+            unconfirmed.extend(earlier.unconfirmed);
         }
         if self.must_wait_for_others(server) {
-            self.unsettled = Some(Command::Settle { server, unconfirmed, now });
+            self.unsettled = Some(Settlement { server, unconfirmed, now });
             return;
         }
         let mut candidates = unconfirmed;
@@ -578,13 +586,13 @@ impl Clerk {
         };
         let lost: Vec<_> = candidates.into_iter().filter(never_began).collect();
         let why = "nobody saw it start or end: ratd or the machine stopped";
-        let mut writes: Vec<_> =
-            lost.into_iter().map(|run| Command::Lost { run, now, why: why.to_owned() }).collect();
-        writes.extend(self.over(now));
-        self.write(writes);
+        let is_lost = |run| Report::without_session(run, now, Outcome::Lost(why.to_owned()));
+        let lost = lost.into_iter().map(|run| Write::Over(Box::new(is_lost(run))));
+        let over = self.over(now);
+        self.write(lost.map(Record::Write).chain(over).collect());
         // Now it is known what was started, and so what was not.
         let recalls = std::mem::take(&mut self.recalls);
-        self.write(recalls);
+        self.write(recalls.into_iter().map(Record::Write).collect());
         // Those too of which an earlier ratd could not tell any more.
         self.tell_of_lost();
         self.tell_queue();
@@ -607,16 +615,16 @@ impl Clerk {
     }
 
     /// The runs whose session is gone and that have not been collected.
-    fn over(&self, now: Timestamp) -> Vec<Command> {
+    fn over(&self, now: Timestamp) -> Vec<Record> {
         let present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
         let is_over =
             |run: &RunId| !matches!(report::read(&self.run_file(*run)), Ok(Found::Alive(_)));
-        present.into_iter().filter(is_over).map(|run| Command::Collect { run, now }).collect()
+        present.into_iter().filter(is_over).map(|run| Record::Collect { run, now }).collect()
     }
 
     /// The runs of an earlier ratd that go on. It may not have written down that they began, and they may have begun
     /// after this ratd looked first.
-    fn going_on(&mut self, now: Timestamp) -> Vec<Command> {
+    fn going_on(&mut self, now: Timestamp) -> Vec<Write> {
         let mut present = report::inventory(&self.mode.paths.runs()).unwrap_or_default();
         present.retain(|run| *run < self.first);
         let alive = |run: RunId| match report::read(&self.run_file(run)) {
@@ -625,53 +633,57 @@ impl Clerk {
         };
         let alive: Vec<Run> = present.into_iter().filter_map(alive).collect();
         alive.iter().for_each(|run| self.take_up(run.id));
-        alive.into_iter().map(|run| Command::Begun { run, at: now }).collect()
+        alive.into_iter().map(|run| Write::Begun { run, at: now }).collect()
     }
 
     /// Writes all of it in one transaction. If that fails each is tried alone, so that one that cannot be written
     /// takes no other with it.
-    fn write(&mut self, mut writes: Vec<Command>) {
-        if writes.is_empty() {
+    fn write(&mut self, mut records: Vec<Record>) {
+        if records.is_empty() {
             return;
         }
-        if let Some(now) = writes.iter().find_map(instant) {
+        if let Some(now) = records.iter().find_map(Record::instant) {
             self.reopen(now);
-            let retried = if self.store.is_ok() { RETRIED } else { 0 };
-            let again = self.unstored.iter().take(retried);
-            let again: Vec<_> = again.map(|run| Command::Collect { run: *run, now }).collect();
-            if self.store.is_ok() {
-                // Before all else: a later word on an entry, or a run of it, may be among the writes.
-                let unwritten = std::mem::take(&mut self.unwritten).into_values();
-                writes = unwritten.chain(writes).collect();
-            }
-            writes.extend(again);
-            if self.settled && writes.iter().any(|write| matches!(write, Command::Recall { .. })) {
-                writes.splice(0..0, self.going_on(now));
-            }
+            self.add_earlier(now, &mut records);
         }
         // That a session is gone is heard of twice: of its report, and of its file that was closed.
         let mut collected = BTreeSet::new();
-        writes.retain(|command| match command {
-            Command::Collect { run, .. } => collected.insert(*run),
-            _ => true,
+        records.retain(|record| match record {
+            Record::Collect { run, .. } => collected.insert(*run),
+            Record::Write(_) => true,
         });
-        let handled = writes.iter().filter_map(instant).max().map(Write::Handled);
-        let mut prepared: Vec<_> =
-            writes.into_iter().filter_map(|command| self.prepare(command)).collect();
-        if !prepared.is_empty() {
-            prepared.extend(handled);
+        let seen = records.iter().filter_map(Record::instant).max();
+        let mut writes: Vec<_> =
+            records.into_iter().filter_map(|record| self.prepare(record)).collect();
+        if !writes.is_empty() {
+            writes.extend(seen.map(|now| Write::Seen { now }));
         }
-        for write in &prepared {
+        for write in &writes {
             self.tell_end(write);
         }
-        let leaves_untold = prepared.iter().any(leaves_untold);
-        if self.commit(&prepared).is_err() && prepared.len() > 1 {
-            for write in prepared {
+        let leaves_untold = writes.iter().any(leaves_untold);
+        if self.commit(&writes).is_err() && writes.len() > 1 {
+            for write in writes {
                 let _ = self.commit(&[write]);
             }
         }
         if leaves_untold {
             self.tell_of_lost();
+        }
+    }
+
+    /// Adds what could not be written before; and before it is asked what entries owe, which runs go on.
+    fn add_earlier(&mut self, now: Timestamp, records: &mut Vec<Record>) {
+        let asks = |record: &Record| matches!(record, Record::Write(Write::Recall { .. }));
+        if self.store.is_ok() {
+            // Before all else: a later word on an entry, or a run of it, may be among the writes.
+            let unwritten = std::mem::take(&mut self.unwritten).into_values();
+            records.splice(0..0, unwritten.map(Record::Write));
+            let again = self.unstored.iter().take(RETRIED);
+            records.extend(again.map(|run| Record::Collect { run: *run, now }));
+        }
+        if self.settled && records.iter().any(asks) {
+            records.splice(0..0, self.going_on(now).into_iter().map(Record::Write));
         }
     }
 
@@ -687,40 +699,33 @@ impl Clerk {
         self.tell_queue();
     }
 
-    /// Reads the report that a write is about. `None`: nothing to write.
-    fn prepare(&mut self, command: Command) -> Option<Write> {
-        let report = match command {
-            Command::Collect { run, now } => match self.found(run, now) {
-                Some(report) if report.told => return Some(Write::Told(run)),
-                Some(report) => report,
+    /// What is to be written; `None` if that is nothing, or nothing yet.
+    fn prepare(&mut self, record: Record) -> Option<Write> {
+        match record {
+            Record::Collect { run, now } => match self.found(run, now) {
+                Some(report) if report.told => Some(Write::Told(run)),
+                Some(report) => Some(Write::Over(Box::new(report))),
                 None => {
                     self.unstored.remove(&run);
-                    return None;
+                    None
                 }
             },
-            Command::Refused { run, at, why } => {
-                Report::without_session(run, at, Outcome::NotStarted(why))
-            }
-            Command::Lost { run, now, why } => {
-                Report::without_session(run, now, Outcome::Lost(why))
-            }
-            recall @ Command::Recall { .. } if !self.settled => {
+            Record::Write(recall @ Write::Recall { .. }) if !self.settled => {
                 self.recalls.push(recall);
-                return None;
+                None
             }
             // A run whose report waits to be stored is not known to have been.
-            recall @ Command::Recall { .. } if !self.unstored.is_empty() => {
-                self.refuse(&recall, "");
-                return None;
+            Record::Write(Write::Recall { .. }) if !self.unstored.is_empty() => {
+                self.answers.give(Answer::Recalled { entries: None });
+                None
             }
-            other => return Some(Write::Other(Box::new(other))),
-        };
-        Some(Write::Report(Box::new(report)))
+            Record::Write(write) => Some(write),
+        }
     }
 
     /// That a run is over is told before it is stored, and not again when it is stored later.
     fn tell_end(&self, write: &Write) {
-        if let Write::Report(report) = write
+        if let Write::Over(report) = write
             && !self.unstored.contains(&report.run.id)
         {
             self.answers
@@ -870,46 +875,47 @@ impl Clerk {
             (Ok(_), None) => return,
         };
         for write in writes {
-            match write {
-                Write::Report(report) => {
-                    self.unstored.insert(report.run.id);
-                }
-                Write::Told(run) => {
-                    self.unstored.insert(*run);
-                }
-                Write::Handled(_) => {}
-                Write::Other(command) => {
-                    if let Command::Owe { job, owed, handled } = &**command {
-                        let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
-                        self.unwritten.insert(job.clone(), Command::Owe { job, owed, handled });
-                    }
-                    self.refuse(command, &why);
-                }
-            }
+            self.put_off(write, &why);
         }
     }
 
-    fn refuse(&mut self, command: &Command, why: &str) {
-        match command {
-            Command::Change { client, .. } => {
+    fn put_off(&mut self, write: &Write, why: &str) {
+        match write {
+            Write::Change { client, .. } => {
                 self.answers.give(Answer::Reply { client: *client, reply: desk::unavailable(why) });
             }
-            Command::Order { client, run, .. } => {
-                let (client, run, why) = (*client, run.id, why.to_owned());
-                self.answers.give(Answer::Unordered { client, run, why });
-            }
-            Command::Claim { now, .. } => {
+            Write::Claim { now, .. } => {
                 let again = Some(*now + TRY_AGAIN);
                 let waiting = Waiting { timed: again, batch: again };
                 self.waiting = Some(waiting);
                 self.answers.give(Answer::Claimed { runs: Vec::new(), waiting });
             }
-            Command::Recall { .. } => self.answers.give(Answer::Recalled { entries: None }),
-            Command::MakeUp { run, .. } => {
+            Write::Order { client, run, .. } => {
+                let (client, run, why) = (*client, run.id, why.to_owned());
+                self.answers.give(Answer::Unordered { client, run, why });
+            }
+            Write::MakeUp { run, .. } => {
                 let (run, why) = (run.clone(), why.to_owned());
                 self.answers.give(Answer::NotMadeUp { run, why });
             }
-            _ => {}
+            Write::Recall { .. } => self.answers.give(Answer::Recalled { entries: None }),
+            Write::Over(report) => {
+                self.unstored.insert(report.run.id);
+            }
+            Write::Told(run) => {
+                self.unstored.insert(*run);
+            }
+            Write::Owe { job, owed, handled } => {
+                let (job, owed, handled) = (job.clone(), owed.clone(), *handled);
+                self.unwritten.insert(job.clone(), Write::Owe { job, owed, handled });
+            }
+            // Nobody waits for these, and the history does without them.
+            Write::Begun { .. }
+            | Write::Stamp { .. }
+            | Write::Handled { .. }
+            | Write::Forget { .. }
+            | Write::Absent { .. }
+            | Write::Seen { .. } => {}
         }
     }
 
@@ -962,9 +968,20 @@ impl Clerk {
 /// Whether there may be owners to tell after this write: of a loss, or of those that came after the ones now told.
 fn leaves_untold(write: &Write) -> bool {
     match write {
-        Write::Report(report) => matches!(report.outcome, Outcome::Lost(_)),
+        Write::Over(report) => matches!(report.outcome, Outcome::Lost(_)),
         Write::Told(_) => true,
-        Write::Handled(_) | Write::Other(_) => false,
+        Write::Change { .. }
+        | Write::Claim { .. }
+        | Write::Order { .. }
+        | Write::MakeUp { .. }
+        | Write::Begun { .. }
+        | Write::Stamp { .. }
+        | Write::Recall { .. }
+        | Write::Owe { .. }
+        | Write::Handled { .. }
+        | Write::Forget { .. }
+        | Write::Absent { .. }
+        | Write::Seen { .. } => false,
     }
 }
 

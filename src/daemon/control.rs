@@ -9,10 +9,11 @@ use serde::Serialize;
 use crate::daemon::access;
 use crate::daemon::asked::{OfDesk, OfLoop};
 use crate::daemon::connections::{Caller, Client};
-use crate::daemon::disk::Command;
+use crate::daemon::disk::{Command, Errand};
 use crate::daemon::explain;
 use crate::daemon::state::State;
 use crate::daemon::which::which;
+use crate::daemon::writes::Write;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Source};
@@ -61,7 +62,7 @@ pub enum Route {
     /// Here, with these bytes.
     Reply(Vec<u8>),
     /// In the disk thread.
-    Disk(Box<Command>),
+    Disk(Box<Errand>),
     /// This job is to be run.
     Run(JobId),
     /// When this run is over.
@@ -101,7 +102,7 @@ pub fn route(
         OfLoop::Description(request) => Route::Reply(encode(describe(&request.interface))),
         OfLoop::Status => Route::Reply(encode(Ok(status(&caller, known)))),
         OfLoop::Next(request) => Route::Reply(encode(Ok(next(&caller, request, scheduler)))),
-        OfLoop::Jobs => Route::Disk(Box::new(Command::Annotate {
+        OfLoop::Jobs => Route::Disk(Box::new(Errand::Annotate {
             client,
             jobs: jobs(&caller, scheduler),
             owner: visible_owner(&caller),
@@ -111,7 +112,7 @@ pub fn route(
             Err(fault) => Route::Reply(encode(Err::<reply::Ordered, _>(fault))),
         },
         OfLoop::Explain(request) => match explain::explain(now, &caller, request, known) {
-            Ok(explained) => Route::Disk(Box::new(Command::Explain {
+            Ok(explained) => Route::Disk(Box::new(Errand::Explain {
                 client,
                 explained: Box::new(explained),
                 owner: visible_owner(&caller),
@@ -122,17 +123,17 @@ pub fn route(
             Ok(run) => Route::Wait(caller, run),
             Err(_) => Route::Reply(encode(Err::<reply::Waited, _>(not_found(&request.run)))),
         },
-        OfLoop::Reload => Route::Disk(Box::new(Command::Look { client: Some(client) })),
+        OfLoop::Reload => Route::Disk(Box::new(Errand::Look { client: Some(client) })),
     }
 }
 
 /// A request that the disk thread answers.
 pub fn for_the_desk(now: Timestamp, client: Client, caller: Caller, asked: OfDesk) -> Command {
     match asked {
-        OfDesk::Change(change) => Command::Change { client, caller, change, now },
-        OfDesk::Question(question) => Command::Ask { client, caller, question },
-        OfDesk::QueueInPieces => Command::List { client, caller, from: Position::START },
-        OfDesk::Crontab(asked) => Command::Crontab { client, caller, asked },
+        OfDesk::Change(change) => Write::Change { client, caller, change, now }.into(),
+        OfDesk::Question(question) => Errand::Ask { client, caller, question }.into(),
+        OfDesk::QueueInPieces => Errand::List { client, caller, from: Position::START }.into(),
+        OfDesk::Crontab(asked) => Errand::Crontab { client, caller, asked }.into(),
     }
 }
 

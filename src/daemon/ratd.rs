@@ -21,7 +21,7 @@ use crate::daemon::control;
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
 use crate::daemon::desk;
-use crate::daemon::disk::{Answer, Command, Disk};
+use crate::daemon::disk::{Answer, Command, Disk, Errand, Settlement};
 use crate::daemon::options::Mode;
 use crate::daemon::runner::{News, Runner};
 use crate::daemon::say;
@@ -30,6 +30,7 @@ use crate::daemon::stopping::Stopping;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
+use crate::daemon::writes::Write;
 use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::absence::{Clocks, noticed};
 use crate::plan::catch_up::Once;
@@ -150,7 +151,7 @@ impl Ratd {
         let clocks = Clocks { wall: now.wall, awake: now.monotonic, since_boot };
         let before = self.state.clocks.replace(clocks);
         if let Some(absence) = before.and_then(|before| noticed(&before, &clocks, wakeup)) {
-            self.disk.record(Command::Absent { absence });
+            self.disk.record(Write::Absent { absence });
         }
         Ok(())
     }
@@ -239,7 +240,7 @@ impl Ratd {
                 }
                 Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::Claim { kind, first, limit, now: now.wall });
+                    self.disk.must(Write::Claim { kind, first, limit, now: now.wall });
                 }
                 Action::AskLoad => {
                     let hundredths = host::load();
@@ -262,22 +263,22 @@ impl Ratd {
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!(event = "skip", job = job.name, "{text}");
                     if job.terms.make_up() {
-                        self.disk.must(Command::Handled { job: job.id.clone(), due: at });
+                        self.disk.must(Write::Handled { job: job.id.clone(), due: at });
                     }
                 }
                 Action::Stamp { job, date } => {
-                    self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                    self.disk.must(Write::Stamp { ident: job.name.clone(), date })
                 }
                 Action::Recall { entries } => {
-                    self.disk.must(Command::Recall { entries, now: now.wall });
+                    self.disk.must(Write::Recall { entries, now: now.wall });
                 }
                 Action::Owe { job, owed, handled } => {
-                    self.disk.must(Command::Owe { job, owed, handled });
+                    self.disk.must(Write::Owe { job, owed, handled });
                 }
-                Action::Forget { jobs } => self.disk.must(Command::Forget { jobs }),
+                Action::Forget { jobs } => self.disk.must(Write::Forget { jobs }),
                 Action::MakeUp { run, recipe } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::MakeUp { run, recipe, at: now.wall });
+                    self.disk.must(Write::MakeUp { run, recipe, at: now.wall });
                 }
                 Action::AskPower => {
                     let mains = power::on_mains(&self.mode.paths.root);
@@ -287,7 +288,7 @@ impl Ratd {
         }
         if started {
             // A full queue may refuse it: the next start asks again.
-            self.disk.may(Command::CheckZones);
+            self.disk.may(Errand::CheckZones);
         }
     }
 
@@ -297,7 +298,7 @@ impl Ratd {
         say::started(&order.run, &order.recipe);
         match self.runner.order(&order, &self.wait, FORK_SERVER) {
             Ok(()) => {
-                self.disk.record(Command::Begun { run: order.run.clone(), at: now });
+                self.disk.record(Write::Begun { run: order.run.clone(), at: now });
                 self.state.running.insert(order.run.id, order.run);
             }
             Err(error) => self.refuse(now, order.run, error.to_string()),
@@ -372,7 +373,8 @@ impl Ratd {
 
     fn refuse(&mut self, now: Timestamp, run: Run, why: String) {
         tracing::error!("{}: cannot start {}: {why}", run.owner, run.name);
-        self.disk.must(Command::Refused { run, at: now, why });
+        let report = Report::without_session(run, now, Outcome::NotStarted(why));
+        self.disk.must(Write::Over(Box::new(report)));
     }
 
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
@@ -427,7 +429,7 @@ impl Ratd {
             for event in events {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                     look = true;
-                    self.disk.must(Command::CollectAll { now: now.wall });
+                    self.disk.must(Errand::CollectAll { now: now.wall });
                 } else if event.wd != self.runs {
                     look = true;
                 } else if let Some(name) = event.name.as_ref().and_then(|name| name.to_str()) {
@@ -515,7 +517,7 @@ impl Ratd {
             }
         }
         if self.disk.take_collect_all() {
-            self.disk.must(Command::CollectAll { now: now.wall });
+            self.disk.must(Errand::CollectAll { now: now.wall });
         }
         let dropped = self.disk.take_dropped();
         if dropped > 0 {
@@ -628,7 +630,8 @@ impl Ratd {
         for news in self.runner.hear(&self.wait, FORK_SERVER) {
             match news {
                 News::Ready { server, unconfirmed } => {
-                    self.disk.must(Command::Settle { server, unconfirmed, now: now.wall });
+                    let settlement = Settlement { server, unconfirmed, now: now.wall };
+                    self.disk.must(Errand::Settle(settlement));
                 }
                 News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
                 News::Died => tracing::error!("the fork server died"),
@@ -650,7 +653,7 @@ impl Ratd {
     }
 
     /// Sends the beginning of a reply; the next piece is made once this one is sent.
-    fn send_piece(&mut self, client: Client, piece: Vec<u8>, next: Command) {
+    fn send_piece(&mut self, client: Client, piece: Vec<u8>, next: Errand) {
         self.connections.reply_in_part(client, piece, &self.wait);
         self.state.continued.insert(client, next);
         self.go_on(client);
@@ -671,7 +674,7 @@ impl Ratd {
     /// A client's request, as bytes.
     fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
         if frame.len() > control::PARSED_AT_ONCE {
-            self.disk.must(Command::Parse { client, frame });
+            self.disk.must(Errand::Parse { client, frame });
         } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
             self.connections.reply(client, reply, &self.wait);
         }
@@ -709,7 +712,7 @@ impl Ratd {
             None if control::needs_name(&asked, uid, &self.state, &self.mode.paths) => {
                 // Until it is answered the client is not heard: there is one of these for each, at most.
                 self.state.unnamed.insert(client, asked);
-                self.disk.must(Command::Identify { client, uid });
+                self.disk.must(Errand::Identify { client, uid });
                 return None;
             }
             None => Caller { uid, name: uid.to_string(), user: None },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::daemon::asked::OfLoop;
 use crate::daemon::connections::Client;
-use crate::daemon::disk::Command;
+use crate::daemon::disk::Errand;
 use crate::plan::absence::Clocks;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
@@ -30,7 +30,7 @@ pub struct State {
     /// What was asked by clients whose name is being looked up.
     pub unnamed: BTreeMap<Client, OfLoop>,
     /// What makes the next piece of a reply, by the client that still takes the one before.
-    pub continued: BTreeMap<Client, Command>,
+    pub continued: BTreeMap<Client, Errand>,
     /// Clients that wait for a run to end.
     pub waiting: Vec<(RunId, Client)>,
     pub runs_started: u64,
