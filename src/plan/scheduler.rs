@@ -170,11 +170,8 @@ struct Owing {
 /// A run that is going on.
 #[derive(Debug)]
 struct Running {
-    job: JobId,
+    run: Run,
     started: Timestamp,
-    due: Timestamp,
-    trigger: Trigger,
-    attempt: u32,
 }
 
 impl Scheduler {
@@ -195,7 +192,7 @@ impl Scheduler {
             ready: false,
         };
         for (run, started) in memory.running {
-            scheduler.note_start(&run, started);
+            scheduler.note_start(run, started);
         }
         scheduler
     }
@@ -231,7 +228,7 @@ impl Scheduler {
                 let step = self.queue.weigh(now.wall, hundredths);
                 self.attend_queue(step, &mut actions);
             }
-            Event::Adopted { run, at } => self.note_start(&run, at),
+            Event::Adopted { run, at } => self.note_start(run, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
             Event::Failed { run, outcome, ended } => {
                 self.recall_failure(now.wall, &run, &outcome, ended);
@@ -516,7 +513,7 @@ impl Scheduler {
             trigger,
             attempt,
         };
-        self.note_start(&run, now);
+        self.note_start(run.clone(), now);
         run
     }
 
@@ -545,15 +542,13 @@ impl Scheduler {
         self.turns.extend(next.map(|next| (next, table)));
     }
 
-    fn note_start(&mut self, run: &Run, started: Timestamp) {
+    fn note_start(&mut self, run: Run, started: Timestamp) {
         if is_at_job(&run.job) {
             self.queue.began();
         }
         *self.runs.entry(run.job.clone()).or_default() += 1;
-        let (job, due, trigger, attempt) = (run.job.clone(), run.due, run.trigger, run.attempt);
-        let running = Running { job, started, due, trigger, attempt };
-        if let Some(same) = self.running.insert(run.id, running) {
-            self.note_end(&same.job);
+        if let Some(same) = self.running.insert(run.id, Running { run, started }) {
+            self.note_end(&same.run.job);
         }
     }
 
@@ -712,46 +707,39 @@ impl Scheduler {
     ) {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
-            self.note_start(&run, now);
+            self.note_start(run.clone(), now);
             actions.push(Action::Start { run, recipe, source: None, once: None });
         }
     }
 
     fn forget_run(&mut self, run: RunId) -> Option<Running> {
         let ended = self.running.remove(&run)?;
-        self.note_end(&ended.job);
+        self.note_end(&ended.run.job);
         Some(ended)
     }
 
     fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
-        let Some(ended) = self.forget_run(run) else { return };
-        if !self.is_running(&ended.job) {
-            self.missed.ended(&ended.job, now);
+        let Some(Running { run, started }) = self.forget_run(run) else { return };
+        if !self.is_running(&run.job) {
+            self.missed.ended(&run.job, now);
         }
-        let Some(job) = self.followed_job(&ended.job) else { return };
-        if self.try_again(now, run, &ended, outcome, &job) {
+        let Some(job) = self.followed_job(&run.job) else { return };
+        if self.try_again(now, &run, outcome, &job) {
             return;
         }
         if let Schedule::Every(every) = &job.schedule {
-            self.plan_period(now, &job, every, &ended, outcome, actions);
+            self.plan_period(now, &job, every, started, outcome, actions);
         }
     }
 
     /// Whether the job of a run that ended so is tried again for the same instant.
-    fn try_again(
-        &mut self,
-        now: Timestamp,
-        run: RunId,
-        ended: &Running,
-        outcome: &Outcome,
-        job: &Job,
-    ) -> bool {
-        let Running { due, trigger, attempt, .. } = *ended;
+    fn try_again(&mut self, now: Timestamp, run: &Run, outcome: &Outcome, job: &Job) -> bool {
+        let Run { id, due, trigger, attempt, .. } = *run;
         // Whoever runs it by hand sees how it ends.
-        let pause = job.retries.pause(run, outcome, attempt).filter(|_| trigger != Trigger::Manual);
+        let pause = job.retries.pause(id, outcome, attempt).filter(|_| trigger != Trigger::Manual);
         if let Some(pause) = pause {
             let again = Again { job: job.id.clone(), due, attempt: attempt + 1, pause };
-            self.retries.add(now + pause, run, again);
+            self.retries.add(now + pause, id, again);
         }
         pause.is_some()
     }
@@ -763,19 +751,17 @@ impl Scheduler {
         if job.next_after(run.due).is_some_and(|next| next.at <= now) {
             return;
         }
-        let (due, trigger, attempt) = (run.due, run.trigger, run.attempt);
-        let ended = Running { job: job.id.clone(), started: at, due, trigger, attempt };
         // A clock that has been set back since tells no more than that it is over.
-        self.try_again(at.min(now), run.id, &ended, outcome, &job);
+        self.try_again(at.min(now), run, outcome, &job);
     }
 
-    /// When a period job is due after a run of it ended so.
+    /// When a period job is due after a run of it that was started then ended so.
     fn plan_period(
         &mut self,
         now: Timestamp,
         job: &Arc<Job>,
         every: &Every,
-        ended: &Running,
+        started: Timestamp,
         outcome: &Outcome,
         actions: &mut Vec<Action>,
     ) {
@@ -797,7 +783,7 @@ impl Scheduler {
             self.push(table, line, Some(Due { at: due, times: 1 }));
             return;
         }
-        let date = reading(&*job.zone, ended.started).date();
+        let date = reading(&*job.zone, started).date();
         let every = Every { done: Some(date), ..every.clone() };
         let done = Arc::new(Job { schedule: Schedule::Every(every), ..(**job).clone() });
         self.tables[table].jobs[line] = done.clone();
