@@ -9,7 +9,7 @@ use crate::daemon::disk::Errand;
 use crate::daemon::ratd::Ratd;
 use crate::daemon::writes::Write;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{JobId, Recipe};
+use crate::plan::job::{Job, JobId};
 use crate::plan::run::{Outcome, Run, RunId};
 use crate::plan::scheduler::Event;
 use crate::protocol::fault::Fault;
@@ -19,8 +19,8 @@ impl Ratd {
     /// Has a run of the job written down; the reply comes at once only if there is to be none.
     pub fn run_by_hand(&mut self, now: &Now, client: Client, job: &JobId) -> Option<Vec<u8>> {
         match self.scheduler.by_hand(now.wall, job) {
-            Ok((run, recipe)) => {
-                self.disk.must(Write::Order { client, run, recipe, at: now.wall });
+            Ok((run, job)) => {
+                self.disk.must(Write::Order { client, run, job, at: now.wall });
                 None
             }
             Err(message) => Some(desk::refused(Fault::Unavailable { message })),
@@ -28,7 +28,7 @@ impl Ratd {
     }
 
     /// It is written down: it starts, and whoever asked for it is told.
-    pub fn begin_by_hand(&mut self, now: &Now, client: Client, run: Run, recipe: Recipe) {
+    pub fn begin_by_hand(&mut self, now: &Now, client: Client, run: Run, job: &Job) {
         let told = Ordered {
             run: run.id.to_string(),
             job: run.job.0.clone(),
@@ -36,8 +36,8 @@ impl Ratd {
             owner: run.owner.clone(),
         };
         let once = self.scheduler.once_by_hand(now.wall, &run.job);
-        let source = self.scheduler.source_of(&run.job);
-        let order = self.order_to_start(run, recipe, source, once);
+        let source = Some(job.origin.source.clone());
+        let order = self.order_to_start(run, job.recipe.clone(), source, once);
         self.start(now.wall, order);
         self.connections.reply(client, encode(Ok(told)), &self.wait);
     }

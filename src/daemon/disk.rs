@@ -128,7 +128,7 @@ pub enum Answer {
     /// A run that was over before any session began: its owner is to be told.
     Untold { report: Box<Report>, recipe: Box<Recipe> },
     /// A run that a client asked for is written down.
-    Ordered { client: Client, run: Run, recipe: Recipe },
+    Ordered { client: Client, run: Run, job: Arc<Job> },
     /// It cannot be written down, and why.
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
@@ -140,7 +140,7 @@ pub enum Answer {
     /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.
     Recalled { entries: Option<Vec<(JobId, Remembered)>> },
     /// A run that makes up for a missed instant is written down.
-    MadeUp { run: Run, recipe: Recipe },
+    MadeUp { run: Run, job: Arc<Job> },
     /// It cannot be written down, and why.
     NotMadeUp { run: Run, why: String },
     /// The store works, or why it does not.

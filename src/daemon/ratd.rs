@@ -276,9 +276,9 @@ impl Ratd {
                     self.disk.must(Write::Owe { job, owed, handled });
                 }
                 Action::Forget { jobs } => self.disk.must(Write::Forget { jobs }),
-                Action::MakeUp { run, recipe } => {
+                Action::MakeUp { run, job } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Write::MakeUp { run, recipe, at: now.wall });
+                    self.disk.must(Write::MakeUp { run, job, at: now.wall });
                 }
                 Action::AskPower => {
                     let mains = power::on_mains(&self.mode.paths.root);
@@ -306,14 +306,13 @@ impl Ratd {
     }
 
     /// What is made up for is written down: it starts.
-    fn make_up(&mut self, now: &Now, run: Run, recipe: Recipe) {
-        let zone = self.scheduler.zone_of(&run.job);
-        let text = format!("{} for {}", run.name, say::instant(run.due, &*zone));
+    fn make_up(&mut self, now: &Now, run: Run, job: &Job) {
+        let text = format!("{} for {}", run.name, say::instant(run.due, &*job.zone));
         let fields = run.fields("catch-up");
         self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
         tracing::info!("{}: makes up for a missed run: {text}", run.owner);
-        let source = self.scheduler.source_of(&run.job);
-        let order = self.order_to_start(run, recipe, source, None);
+        let source = Some(job.origin.source.clone());
+        let order = self.order_to_start(run, job.recipe.clone(), source, None);
         self.start(now.wall, order);
     }
 
@@ -492,9 +491,7 @@ impl Ratd {
                     self.decide(now, Event::Claimed { runs, waiting });
                 }
                 Answer::Untold { report, recipe } => self.tell_owner(*report, *recipe),
-                Answer::Ordered { client, run, recipe } => {
-                    self.begin_by_hand(now, client, run, recipe)
-                }
+                Answer::Ordered { client, run, job } => self.begin_by_hand(now, client, run, &job),
                 Answer::Unordered { client, run, why } => {
                     self.give_up_by_hand(now, client, run, why)
                 }
@@ -506,7 +503,7 @@ impl Ratd {
                     self.decide(now, Event::Stamped { name, done });
                 }
                 Answer::Recalled { entries } => self.decide(now, Event::Recalled { entries }),
-                Answer::MadeUp { run, recipe } => self.make_up(now, run, recipe),
+                Answer::MadeUp { run, job } => self.make_up(now, run, &job),
                 Answer::NotMadeUp { run, why } => {
                     let (owner, name) = (&run.owner, &run.name);
                     tracing::error!("{owner}: {name} does not make up for what it missed: {why}");

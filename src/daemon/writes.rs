@@ -2,6 +2,7 @@
 //! nobody; that is done after the commit.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -14,7 +15,7 @@ use crate::daemon::options::Mode;
 use crate::plan::absence::Absence;
 use crate::plan::at_queue::QueueKind;
 use crate::plan::civil::Timestamp;
-use crate::plan::job::{JobId, Recipe};
+use crate::plan::job::{Job, JobId, Recipe};
 use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::store::error::Error;
@@ -44,9 +45,9 @@ pub enum Write {
     /// The at-jobs of this kind that are due are claimed.
     Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
     /// A run that a client asked for.
-    Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
+    Order { client: Client, run: Run, job: Arc<Job>, at: Timestamp },
     /// A run that makes up for a missed instant.
-    MakeUp { run: Run, recipe: Recipe, at: Timestamp },
+    MakeUp { run: Run, job: Arc<Job>, at: Timestamp },
     /// This run has been ordered.
     Begun { run: Run, at: Timestamp },
     /// A run is over.
@@ -105,8 +106,8 @@ pub enum Written {
     Nothing,
     Changed(Client, desk::Changed),
     Claimed { runs: Vec<(Run, Recipe)>, refused: Vec<(Report, Recipe)> },
-    Ordered(Client, Box<(Run, Recipe)>),
-    MadeUp(Box<(Run, Recipe)>),
+    Ordered(Client, Run, Arc<Job>),
+    MadeUp(Run, Arc<Job>),
     Recalled(Vec<(JobId, Remembered)>),
     Stored(RunId),
 }
@@ -150,14 +151,14 @@ fn apply(change: &Change, write: &Write, mode: &Mode, crash: Crash) -> Result<Wr
             crash.at(Place::BeforeClaimCommit);
             Ok(written)
         }
-        Write::Order { client, run, recipe, .. } => {
+        Write::Order { client, run, job, .. } => {
             change.begun(run)?;
-            Ok(Written::Ordered(*client, Box::new((run.clone(), recipe.clone()))))
+            Ok(Written::Ordered(*client, run.clone(), job.clone()))
         }
-        Write::MakeUp { run, recipe, .. } => {
+        Write::MakeUp { run, job, .. } => {
             change.begun(run)?;
             crash.at(Place::BeforeClaimCommit);
-            Ok(Written::MadeUp(Box::new((run.clone(), recipe.clone()))))
+            Ok(Written::MadeUp(run.clone(), job.clone()))
         }
         Write::Begun { run, .. } => change.begun(run).map(|()| Written::Nothing),
         Write::Over(report) => {

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every, Once};
-use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
+use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Origin, Recipe, Source};
 use crate::plan::missed::{Missed, Remembered, Step as Late};
@@ -73,8 +73,8 @@ pub enum Action {
     Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
     /// These entries are no more: should they come back, they are new.
     Forget { jobs: Vec<JobId> },
-    /// Write down that this run makes up for what was missed, then start it.
-    MakeUp { run: Run, recipe: Recipe },
+    /// Write down that this run of a job makes up for what was missed, then start it.
+    MakeUp { run: Run, job: Arc<Job> },
     /// Tell whether there is mains power, at once: an entry is due that needs it.
     AskPower,
 }
@@ -263,13 +263,6 @@ impl Scheduler {
         [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
     }
 
-    /// The zone that a job is read in; UTC of one that is no more.
-    pub fn zone_of(&self, id: &JobId) -> Arc<dyn Offsets> {
-        self.missed
-            .job(id)
-            .map_or_else(|| Arc::new(Fixed { offset: 0 }) as _, |job| job.zone.clone())
-    }
-
     /// Whether a job waits for mains power.
     pub fn waits_for_mains(&self) -> bool {
         self.missed.wait_for_mains()
@@ -288,11 +281,11 @@ impl Scheduler {
         jobs
     }
 
-    /// A run of a job that somebody wants now, or why there cannot be one.
+    /// A run of a job that somebody wants now, and the job, or why there cannot be one.
     ///
     /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
     /// `anacron -f`, and is not started a second time meanwhile.
-    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
+    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Arc<Job>), String> {
         let gone = || format!("{} is gone", id.0);
         let (table, line) = self.place_of(id).ok_or_else(gone)?;
         let job = self.tables[table].jobs[line].clone();
@@ -312,19 +305,13 @@ impl Scheduler {
             self.note_next(table, before);
         }
         let instant = Instant { due: now, trigger: Trigger::Manual, attempt: 1 };
-        let run = self.run_of(now, &job, instant);
-        Ok((run, job.recipe.clone()))
+        Ok((self.run_of(now, &job, instant), job))
     }
 
     /// Of a period job that somebody wants now: the run that is then done for its period.
     pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
         let (table, line) = self.followed.get(id).copied()?;
         once(&self.tables[table].jobs[line], now, true)
-    }
-
-    /// Where a job was read, unless it is an at-job.
-    pub fn source_of(&self, id: &JobId) -> Option<Source> {
-        self.place_of(id).map(|(table, line)| self.tables[table].jobs[line].origin.source.clone())
     }
 
     fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
@@ -666,7 +653,7 @@ impl Scheduler {
                 Late::MakeUp { job, due } => {
                     let instant = Instant { due, trigger: Trigger::CatchUp, attempt: 1 };
                     let run = self.run_of(now, &job, instant);
-                    actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
+                    actions.push(Action::MakeUp { run, job });
                 }
                 Late::Start { job, due } => {
                     if let Some(opening) = outside_hours(&job, now) {

@@ -114,15 +114,13 @@ impl Clerk {
                     }
                     self.answers.give(Answer::Reply { client, reply });
                 }
-                Written::Ordered(client, ordered) => {
-                    let (run, recipe) = *ordered;
+                Written::Ordered(client, run, job) => {
                     self.crash.at(Place::AfterClaimCommit);
-                    self.answers.give(Answer::Ordered { client, run, recipe });
+                    self.answers.give(Answer::Ordered { client, run, job });
                 }
-                Written::MadeUp(made_up) => {
-                    let (run, recipe) = *made_up;
+                Written::MadeUp(run, job) => {
                     self.crash.at(Place::AfterClaimCommit);
-                    self.answers.give(Answer::MadeUp { run, recipe });
+                    self.answers.give(Answer::MadeUp { run, job });
                 }
                 Written::Recalled(entries) => {
                     self.answers.give(Answer::Recalled { entries: Some(entries) });
