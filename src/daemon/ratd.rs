@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +11,13 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::Uid;
 
-use crate::daemon::asked::{Asked, OfDesk, OfLoop};
-use crate::daemon::connections::{Caller, Client, Connections, FIRST};
-use crate::daemon::control;
+use crate::daemon::connections::{Client, Connections, FIRST};
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
-use crate::daemon::desk;
-use crate::daemon::disk::{Answer, Command, Disk, Errand, Settlement};
+use crate::daemon::disk::{Answer, Disk, Errand};
 use crate::daemon::options::Mode;
-use crate::daemon::runner::{News, Runner};
+use crate::daemon::runner::Runner;
 use crate::daemon::say;
 use crate::daemon::state::State;
 use crate::daemon::stopping::Stopping;
@@ -33,18 +27,12 @@ use crate::daemon::wait::{self, For, Ready, Token, Wait};
 use crate::daemon::writes::Write;
 use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::absence::{Clocks, noticed};
-use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::manner::Ends;
-use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
+use crate::plan::run::{Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
-use crate::plan::text::Text;
-use crate::protocol::fault::Fault;
-use crate::protocol::request::{self, Call};
-use crate::session::{report, stamp};
-use crate::syntax::config::Config;
+use crate::session::report;
 use crate::sys::uevent::Uevents;
 use crate::sys::{host, power};
 
@@ -52,14 +40,8 @@ const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const CHANGES: Token = Token(3);
 const DISK: Token = Token(4);
-const FORK_SERVER: Token = Token(5);
+pub const FORK_SERVER: Token = Token(5);
 const DEVICES: Token = Token(6);
-
-/// How much output of a run is kept, in bytes.
-const KEEP_OUTPUT: u64 = 1 << 20;
-
-/// How long the system's mailer may take for a mail, in seconds. Some deliver before they return.
-const MAIL_PATIENCE: u32 = 300;
 
 /// Without descriptors for clients that wait to connect, they are tried again after this.
 const DEAF: TimeDelta = TimeDelta::seconds(1);
@@ -201,18 +183,6 @@ impl Ratd {
         self.decide(now, Event::Power { mains });
     }
 
-    /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
-    fn revive(&mut self, now: &Now) {
-        match self.runner.revive(now.wall, &self.wait, FORK_SERVER) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!(
-                "started another fork server, pid {}",
-                self.runner.pid().unwrap_or_default()
-            ),
-            Err(error) => tracing::error!("cannot start a fork server: {error}"),
-        }
-    }
-
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
             LISTENER => self.connections.accept(&self.wait),
@@ -290,90 +260,6 @@ impl Ratd {
             // A full queue may refuse it: the next start asks again.
             self.disk.may(Errand::CheckZones);
         }
-    }
-
-    /// Orders a run.
-    pub fn start(&mut self, now: Timestamp, order: Order) {
-        self.state.runs_started += 1;
-        say::started(&order.run, &order.recipe);
-        match self.runner.order(&order, &self.wait, FORK_SERVER) {
-            Ok(()) => {
-                self.disk.record(Write::Begun { run: order.run.clone(), at: now });
-                self.state.running.insert(order.run.id, order.run);
-            }
-            Err(error) => self.refuse(now, order.run, error.to_string()),
-        }
-    }
-
-    /// What is made up for is written down: it starts.
-    fn make_up(&mut self, now: &Now, run: Run, job: &Job) {
-        let text = format!("{} for {}", run.name, say::instant(run.due, &*job.zone));
-        let fields = run.fields("catch-up");
-        self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
-        tracing::info!("{}: makes up for a missed run: {text}", run.owner);
-        let source = Some(job.origin.source.clone());
-        let order = self.order_to_start(run, job.recipe.clone(), source, None);
-        self.start(now.wall, order);
-    }
-
-    /// Has a session mail how a run ended that no session had, or that died with its session.
-    fn tell_owner(&mut self, report: Report, recipe: Recipe) {
-        if matches!(report.outcome, Outcome::NotStarted(_)) {
-            say::ended(&mut self.job_log, &report.run, &report.outcome, true);
-        }
-        let order =
-            Order { over: Some(Box::new(report.clone())), ..self.order_of(report.run, recipe) };
-        if let Err(error) = self.runner.order(&order, &self.wait, FORK_SERVER) {
-            tracing::error!("{}: cannot tell of {}: {error}", order.run.owner, order.run.name);
-        }
-    }
-
-    /// What is to be done for a run of a job that was read there; of a period job for the run of its period.
-    pub fn order_to_start(
-        &self,
-        run: Run,
-        recipe: Recipe,
-        source: Option<Source>,
-        once: Option<Once>,
-    ) -> Order {
-        let text = |path: PathBuf| Text(path.into_os_string().into_vec());
-        let stamp = once.map(|once| {
-            let file = stamp::directory(&self.mode.paths).join(&run.name);
-            Stamp { file: text(file), once }
-        });
-        let crontab = source.map(|Source(path)| text(path));
-        Order { stamp, crontab, ..self.order_of(run, recipe) }
-    }
-
-    fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
-        let is_contained = self.mode.container.is_some();
-        let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
-        recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
-        Order {
-            run,
-            recipe,
-            crontab: None,
-            stamp: None,
-            keep_output: KEEP_OUTPUT,
-            echo: self.mode.file.is_some() && !is_contained,
-            as_ratd: is_contained,
-            mailer: Mailer {
-                program: self.mode.config.sendmail.as_deref().map(Text::from),
-                patience: MAIL_PATIENCE,
-            },
-            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-            manner: manner.clone(),
-            daemon: self.surroundings.variables(manner),
-            programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
-            codeset: self.surroundings.codeset.clone(),
-            over: None,
-        }
-    }
-
-    fn refuse(&mut self, now: Timestamp, run: Run, why: String) {
-        tracing::error!("{}: cannot start {}: {why}", run.owner, run.name);
-        let report = Report::without_session(run, now, Outcome::NotStarted(why));
-        self.disk.must(Write::Over(Box::new(report)));
     }
 
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
@@ -524,63 +410,6 @@ impl Ratd {
         Ok(())
     }
 
-    /// A crontab was read.
-    fn load(&mut self, now: &Now, source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>) {
-        let who = say::who(&source, &self.mode.paths);
-        say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
-        say::complain(&mut self.syslog, who, &problems);
-        self.state.problems.insert(source.clone(), problems);
-        self.state.loaded = true;
-        self.decide(now, Event::Loaded { source, jobs });
-    }
-
-    /// A crontab could not be read. It is tried at every look, and complained of once.
-    fn keep(&mut self, source: Source, problems: Vec<String>) {
-        if self.state.problems.get(&source) != Some(&problems) {
-            let who = say::who(&source, &self.mode.paths);
-            say::complain(&mut self.syslog, who, &problems);
-        }
-        self.state.problems.insert(source, problems);
-    }
-
-    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
-    fn configure(
-        &mut self,
-        now: &Now,
-        source: Source,
-        problems: Vec<String>,
-        config: Option<Box<Config>>,
-    ) {
-        if self.state.problems.get(&source) != Some(&problems) {
-            say::configured(&mut self.syslog, &source, &problems, config.is_some());
-        }
-        self.state.problems.remove(&source);
-        if !problems.is_empty() {
-            self.state.problems.insert(source, problems);
-        }
-        if let Some(config) = config {
-            self.mode.configure(&config);
-            self.scheduler.limit_at_jobs(self.mode.at.limits);
-            // There may be room for some that wait.
-            self.decide(now, Event::Woke);
-        }
-    }
-
-    /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
-    /// of once.
-    fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
-        if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
-            let who = say::who(&source, &self.mode.paths);
-            say::gone(&mut self.syslog, who, &source, &problems);
-        }
-        self.state.problems.remove(&source);
-        self.state.left.remove(&source);
-        if !problems.is_empty() {
-            self.state.problems.insert(source.clone(), problems);
-        }
-        self.decide(now, Event::Gone { source });
-    }
-
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
         if let (Some(_), Some((file, _)), false) =
             (self.mode.container, &self.mode.file, self.state.loaded)
@@ -614,156 +443,5 @@ impl Ratd {
         say::ended(&mut self.job_log, run, &outcome, is_told);
         self.tell_waiting(run, &outcome);
         self.decide(now, Event::Ended { run: run.id, outcome });
-    }
-
-    /// The fork server has something to say, or takes more orders.
-    fn hear(&mut self, now: &Now, ready: Ready) {
-        if ready.writable {
-            self.runner.send(&self.wait, FORK_SERVER);
-        }
-        if !ready.readable {
-            return;
-        }
-        for news in self.runner.hear(&self.wait, FORK_SERVER) {
-            match news {
-                News::Ready { server, unconfirmed } => {
-                    let settlement = Settlement { server, unconfirmed, now: now.wall };
-                    self.disk.must(Errand::Settle(settlement));
-                }
-                News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
-                News::Died => tracing::error!("the fork server died"),
-            }
-        }
-    }
-
-    /// A client sent something, or takes more of its reply.
-    fn serve(&mut self, now: &Now, client: Client) {
-        if self.forget_waiting(client) {
-            return;
-        }
-        if self.connections.is_writing(client) {
-            self.connections.write(client, &self.wait);
-            self.go_on(client);
-        } else if let Some(frame) = self.connections.read(client, &self.wait) {
-            self.take(now, client, frame);
-        }
-    }
-
-    /// Sends the beginning of a reply; the next piece is made once this one is sent.
-    fn send_piece(&mut self, client: Client, piece: Vec<u8>, next: Errand) {
-        self.connections.reply_in_part(client, piece, &self.wait);
-        self.state.continued.insert(client, next);
-        self.go_on(client);
-    }
-
-    /// Has the next piece of a reply made, once the client has taken the one before; none for one that is gone.
-    fn go_on(&mut self, client: Client) {
-        if self.connections.is_writing(client) {
-            return;
-        }
-        if let Some(next) = self.state.continued.remove(&client)
-            && self.connections.uid(client).is_some()
-        {
-            self.disk.must(next);
-        }
-    }
-
-    /// A client's request, as bytes.
-    fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
-        if frame.len() > control::PARSED_AT_ONCE {
-            self.disk.must(Errand::Parse { client, frame });
-        } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
-            self.connections.reply(client, reply, &self.wait);
-        }
-    }
-
-    /// The reply to a request; `None` if it was passed to where it can be answered.
-    fn answer(&mut self, now: &Now, client: Client, call: Call) -> Option<Vec<u8>> {
-        if call.oneway {
-            self.connections.silence(client);
-        }
-        let uid = self.connections.uid(client)?;
-        if let Ok(request) = &call.request {
-            tracing::debug!("uid {uid} asks: {request:.200?}");
-        }
-        match Asked::of(call) {
-            Ok(Asked::OfLoop(asked)) => self.answer_by_name(now, client, uid, asked),
-            Ok(Asked::OfDesk(asked)) => {
-                self.pass_to_desk(now, client, uid, asked);
-                None
-            }
-            Err(fault) => Some(desk::refused(fault)),
-        }
-    }
-
-    /// Answers a request once the name of who asks is known, if it is needed.
-    fn answer_by_name(
-        &mut self,
-        now: &Now,
-        client: Client,
-        uid: Uid,
-        asked: OfLoop,
-    ) -> Option<Vec<u8>> {
-        let caller = match self.connections.caller(client) {
-            Some(caller) => caller.clone(),
-            None if control::needs_name(&asked, uid, &self.state, &self.mode.paths) => {
-                // Until it is answered the client is not heard: there is one of these for each, at most.
-                self.state.unnamed.insert(client, asked);
-                self.disk.must(Errand::Identify { client, uid });
-                return None;
-            }
-            None => Caller { uid, name: uid.to_string(), user: None },
-        };
-        self.answer_to(now, client, caller, &asked)
-    }
-
-    /// Only the disk thread may wait for a name service: it finds out who asks, if that is not known.
-    fn pass_to_desk(&mut self, now: &Now, client: Client, uid: Uid, asked: OfDesk) {
-        self.disk.must(match self.connections.caller(client) {
-            Some(caller) => control::for_the_desk(now.wall, client, caller.clone(), asked),
-            None => Command::Introduce { client, uid, asked, now: now.wall },
-        });
-    }
-
-    fn answer_to(
-        &mut self,
-        now: &Now,
-        client: Client,
-        caller: Caller,
-        asked: &OfLoop,
-    ) -> Option<Vec<u8>> {
-        let known = control::Known {
-            scheduler: &self.scheduler,
-            state: &self.state,
-            paths: &self.mode.paths,
-            dialect: self.mode.dialect,
-        };
-        match control::route(now.wall, client, caller, asked, &known) {
-            control::Route::Reply(reply) => Some(reply),
-            control::Route::Disk(command) => {
-                self.disk.must(*command);
-                None
-            }
-            control::Route::Run(_) if self.stopping.is_some() => {
-                Some(desk::unavailable("ratd is stopping"))
-            }
-            control::Route::Run(job) => self.run_by_hand(now, client, &job),
-            control::Route::Wait(caller, run) => self.await_run(client, caller, run),
-        }
-    }
-
-    /// Who a client is has been found out, or not: what it asked for is answered.
-    fn name(&mut self, now: &Now, client: Client, caller: Result<Caller, String>) {
-        if let Ok(caller) = &caller {
-            self.connections.identify(client, caller.clone());
-        }
-        let Some(asked) = self.state.unnamed.remove(&client) else { return };
-        let reply = match caller {
-            Ok(caller) => self.answer_to(now, client, caller, &asked),
-            Err(message) => Some(desk::refused(Fault::Unavailable { message })),
-        };
-        if let Some(reply) = reply {
-            self.connections.reply(client, reply, &self.wait);
-        }
     }
 }
