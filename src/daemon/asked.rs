@@ -33,7 +33,7 @@ pub enum OfLoop {
 /// What the disk thread alone answers.
 #[derive(Debug)]
 pub enum OfDesk {
-    Change(Change),
+    Queue(OfQueue),
     Question(Question),
     /// The at queue, in a reply of many pieces.
     QueueInPieces,
@@ -42,7 +42,7 @@ pub enum OfDesk {
 
 /// What is changed in the at queue, and written down before it is answered.
 #[derive(Debug)]
-pub enum Change {
+pub enum OfQueue {
     Submit(SubmitJob),
     Import(ImportJob),
     Remove(RemoveJob),
@@ -85,10 +85,10 @@ impl Asked {
             Request::RunJob(asked) => OfLoop::Run(asked).into(),
             Request::ExplainJob(asked) => OfLoop::Explain(asked).into(),
             Request::WaitRun(asked) => OfLoop::Wait(asked).into(),
-            Request::SubmitJob(asked) => Change::Submit(asked).into(),
-            Request::ImportJob(asked) => Change::Import(asked).into(),
-            Request::RemoveJob(asked) => Change::Remove(asked).into(),
-            Request::RetryJob(asked) => Change::Retry(asked).into(),
+            Request::SubmitJob(asked) => OfQueue::Submit(asked).into(),
+            Request::ImportJob(asked) => OfQueue::Import(asked).into(),
+            Request::RemoveJob(asked) => OfQueue::Remove(asked).into(),
+            Request::RetryJob(asked) => OfQueue::Retry(asked).into(),
             Request::ListRuns(asked) => Question::Runs(asked).into(),
             Request::ListQueue(_) if in_pieces => Asked::OfDesk(OfDesk::QueueInPieces),
             Request::ListQueue(_) => Question::Queue.into(),
@@ -109,9 +109,9 @@ impl From<OfLoop> for Asked {
     }
 }
 
-impl From<Change> for Asked {
-    fn from(change: Change) -> Asked {
-        Asked::OfDesk(OfDesk::Change(change))
+impl From<OfQueue> for Asked {
+    fn from(asked: OfQueue) -> Asked {
+        Asked::OfDesk(OfDesk::Queue(asked))
     }
 }
 

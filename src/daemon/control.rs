@@ -130,7 +130,7 @@ pub fn route(
 /// A request that the disk thread answers.
 pub fn for_the_desk(now: Timestamp, client: Client, caller: Caller, asked: OfDesk) -> Command {
     match asked {
-        OfDesk::Change(change) => Write::Change { client, caller, change, now }.into(),
+        OfDesk::Queue(asked) => Write::Change { client, caller, asked, now }.into(),
         OfDesk::Question(question) => Errand::Ask { client, caller, question }.into(),
         OfDesk::QueueInPieces => Errand::List { client, caller, from: Position::START }.into(),
         OfDesk::Crontab(asked) => Errand::Crontab { client, caller, asked }.into(),

@@ -7,7 +7,7 @@ use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
-use crate::daemon::asked::{self, Question};
+use crate::daemon::asked::{OfQueue, Question};
 use crate::daemon::connections::Caller;
 use crate::daemon::control::{encode, may_see, not_found, visible_owner};
 use crate::paths::Paths;
@@ -51,7 +51,7 @@ pub struct Changed {
 pub fn change(
     change: &Change,
     caller: &Caller,
-    asked: &asked::Change,
+    asked: &OfQueue,
     now: Timestamp,
     paths: &Paths,
 ) -> Result<Changed, Error> {
@@ -60,10 +60,10 @@ pub fn change(
         return Ok(only(refused(Fault::NotPermitted { message })));
     }
     match asked {
-        asked::Change::Submit(request) => submit(change, caller, &request.job, now).map(only),
-        asked::Change::Import(request) => import(change, caller, request, now).map(only),
-        asked::Change::Retry(request) => retry(change, caller, request.number, now).map(only),
-        asked::Change::Remove(request) => remove(change, caller, request),
+        OfQueue::Submit(request) => submit(change, caller, &request.job, now).map(only),
+        OfQueue::Import(request) => import(change, caller, request, now).map(only),
+        OfQueue::Retry(request) => retry(change, caller, request.number, now).map(only),
+        OfQueue::Remove(request) => remove(change, caller, request),
     }
 }
 

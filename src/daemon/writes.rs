@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use crate::daemon::access::{self, Tool};
-use crate::daemon::asked;
+use crate::daemon::asked::OfQueue;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::desk;
@@ -41,7 +41,7 @@ pub enum Record {
 #[derive(Debug)]
 pub enum Write {
     /// A client changes the at queue.
-    Change { client: Client, caller: Caller, change: asked::Change, now: Timestamp },
+    Change { client: Client, caller: Caller, asked: OfQueue, now: Timestamp },
     /// The at-jobs of this kind that are due are claimed.
     Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
     /// A run that a client asked for.
@@ -139,7 +139,7 @@ fn latest_end(writes: &[Write]) -> Option<Timestamp> {
 
 fn apply(change: &Change, write: &Write, mode: &Mode, crash: Crash) -> Result<Written, Error> {
     match write {
-        Write::Change { client, caller, change: asked, now } => {
+        Write::Change { client, caller, asked, now } => {
             crash.at(Place::BeforeSubmit);
             let changed = desk::change(change, caller, asked, *now, &mode.paths)?;
             crash.at(Place::BeforeSubmitCommit);
