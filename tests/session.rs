@@ -19,7 +19,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, Uid, User, mkfifo};
 
-use rat::plan::job::{JobId, Kind, Mailing, Recipe};
+use rat::plan::job::{JobId, Kind, Recipe};
 use rat::plan::manner::{Ends, Homeless, Letter, Manner, OWN};
 use rat::plan::run::{Mailer, Order, Outcome, Report, Run, RunId, Trigger};
 use rat::plan::text::Text;
@@ -113,18 +113,8 @@ impl Bench {
                 attempt: 1,
             },
             recipe: Recipe {
-                kind,
-                uid: None,
-                command: Text::from(command),
-                input: None,
-                environment: [].into(),
                 directory: Some(Text(self.directory.to_str().unwrap().into())),
-                umask: None,
-                nice: 0,
-                knows_run: false,
-                quiet: false,
-                mailing: Mailing::default(),
-                manner: None,
+                ..Recipe::plain(kind, Text::from(command))
             },
             crontab: None,
             stamp: None,

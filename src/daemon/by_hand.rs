@@ -1,25 +1,26 @@
 //! Runs that somebody asks for, and those who wait for a run to end. What was asked for is written down before it is
 //! ordered and before that is told; who waits costs a connection, until the run ends or they go.
 
+use crate::daemon::asked::Question;
 use crate::daemon::connections::{Caller, Client};
 use crate::daemon::control::{self, encode, not_found};
 use crate::daemon::desk;
-use crate::daemon::disk::Command;
+use crate::daemon::disk::Errand;
 use crate::daemon::ratd::Ratd;
+use crate::daemon::writes::Write;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{JobId, Recipe};
+use crate::plan::job::{Job, JobId};
 use crate::plan::run::{Outcome, Run, RunId};
 use crate::plan::scheduler::Event;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply::Ordered;
-use crate::protocol::request::{Request, WaitRun};
 
 impl Ratd {
     /// Has a run of the job written down; the reply comes at once only if there is to be none.
     pub fn run_by_hand(&mut self, now: &Now, client: Client, job: &JobId) -> Option<Vec<u8>> {
         match self.scheduler.by_hand(now.wall, job) {
-            Ok((run, recipe)) => {
-                self.disk.must(Command::Order { client, run, recipe, at: now.wall });
+            Ok((run, job)) => {
+                self.disk.must(Write::Order { client, run, job, at: now.wall });
                 None
             }
             Err(message) => Some(desk::refused(Fault::Unavailable { message })),
@@ -27,7 +28,7 @@ impl Ratd {
     }
 
     /// It is written down: it starts, and whoever asked for it is told.
-    pub fn begin_by_hand(&mut self, now: &Now, client: Client, run: Run, recipe: Recipe) {
+    pub fn begin_by_hand(&mut self, now: &Now, client: Client, run: Run, job: &Job) {
         let told = Ordered {
             run: run.id.to_string(),
             job: run.job.0.clone(),
@@ -35,8 +36,8 @@ impl Ratd {
             owner: run.owner.clone(),
         };
         let once = self.scheduler.once_by_hand(now.wall, &run.job);
-        let source = self.scheduler.source_of(&run.job);
-        let order = self.order_to_start(run, recipe, source, once);
+        let source = Some(job.origin.source.clone());
+        let order = self.order_to_start(run, job.recipe.clone(), source, once);
         self.start(now.wall, order);
         self.connections.reply(client, encode(Ok(told)), &self.wait);
     }
@@ -49,16 +50,9 @@ impl Ratd {
     }
 
     /// Has the client wait while the run goes on; what is over is told from the store.
-    pub fn await_run(
-        &mut self,
-        now: &Now,
-        client: Client,
-        caller: Caller,
-        run: RunId,
-    ) -> Option<Vec<u8>> {
+    pub fn await_run(&mut self, client: Client, caller: Caller, run: RunId) -> Option<Vec<u8>> {
         let Some(known) = self.state.running.get(&run) else {
-            let request = Request::WaitRun(WaitRun { run: run.to_string() });
-            self.disk.must(Command::Ask { client, caller, request, now: now.wall });
+            self.disk.must(Errand::Ask { client, caller, question: Question::Run(run) });
             return None;
         };
         if !control::may_see(&caller, &known.owner) {
@@ -74,7 +68,7 @@ impl Ratd {
         let waited = self.state.waiting.extract_if(.., |(waited, _)| *waited == run.id);
         for (_, client) in waited {
             let (run, outcome) = (run.clone(), outcome.clone());
-            self.disk.must(Command::Tell { client, run, outcome });
+            self.disk.must(Errand::Tell { client, run, outcome });
         }
     }
 

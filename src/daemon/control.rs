@@ -7,11 +7,13 @@ use nix::unistd::{Uid, geteuid};
 use serde::Serialize;
 
 use crate::daemon::access;
+use crate::daemon::asked::{OfDesk, OfLoop};
 use crate::daemon::connections::{Caller, Client};
-use crate::daemon::disk::Command;
+use crate::daemon::disk::{Command, Errand};
 use crate::daemon::explain;
 use crate::daemon::state::State;
 use crate::daemon::which::which;
+use crate::daemon::writes::Write;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Source};
@@ -20,7 +22,7 @@ use crate::plan::schedule::Schedule;
 use crate::plan::scheduler::Scheduler;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
-use crate::protocol::request::{ListNext, Request};
+use crate::protocol::request::ListNext;
 use crate::protocol::{DESCRIPTION, INTERFACE, SERVICE, SERVICE_DESCRIPTION, reply};
 use crate::spool::user_of;
 use crate::store::queue::Position;
@@ -55,68 +57,34 @@ pub struct Known<'a> {
     pub dialect: &'static Dialect,
 }
 
-/// What a client asks for.
-#[derive(Debug)]
-pub struct Asked {
-    pub request: Request,
-    /// The reply may come in pieces.
-    pub in_pieces: bool,
-}
-
 /// Where a request is answered.
 pub enum Route {
     /// Here, with these bytes.
     Reply(Vec<u8>),
     /// In the disk thread.
-    Disk(Box<Command>),
+    Disk(Box<Errand>),
     /// This job is to be run.
     Run(JobId),
     /// When this run is over.
     Wait(Caller, RunId),
 }
 
-/// Where the name of who asks is needed. Only the disk thread may wait for a name service.
-pub enum NameNeeded {
-    /// Nowhere: what cannot wait is told by the uid alone.
-    Nowhere,
-    /// In the loop.
-    Here,
-    /// In the disk thread alone, which answers.
-    ThereAlone,
-}
-
-/// Where the name of the caller is needed for this request.
-pub fn name_needed(request: &Request, uid: Uid, state: &State, paths: &Paths) -> NameNeeded {
-    match request {
-        Request::GetInfo(_) | Request::GetInterfaceDescription(_) => NameNeeded::Nowhere,
+/// Whether the name of the caller is needed to answer this; all else, which cannot wait, is told by the uid alone.
+pub fn needs_name(asked: &OfLoop, uid: Uid, state: &State, paths: &Paths) -> bool {
+    match asked {
+        OfLoop::Info | OfLoop::Description(_) => false,
         // Whose problems are a user's own is told by the name.
-        Request::GetStatus(_) => {
+        OfLoop::Status => {
             let mut troubled = state.problems.iter().filter(|(_, problems)| !problems.is_empty());
             let is_master = uid.is_root() || uid == geteuid();
-            match !is_master && troubled.any(|(source, _)| user_of(&source.0, paths).is_some()) {
-                true => NameNeeded::Here,
-                false => NameNeeded::Nowhere,
-            }
+            !is_master && troubled.any(|(source, _)| user_of(&source.0, paths).is_some())
         }
-        Request::ListNext(_)
-        | Request::ExplainJob(_)
-        | Request::ListJobs(_)
-        | Request::RunJob(_)
-        | Request::WaitRun(_)
-        | Request::Reload(_) => NameNeeded::Here,
-        Request::ListRuns(_)
-        | Request::SubmitJob(_)
-        | Request::ImportJob(_)
-        | Request::ListQueue(_)
-        | Request::RemoveJob(_)
-        | Request::RetryJob(_)
-        | Request::ShowJob(_)
-        | Request::GetCrontab(_)
-        | Request::EndEdit(_)
-        | Request::PutCrontab(_)
-        | Request::RemoveCrontab(_)
-        | Request::ListVersions(_)
-        | Request::UndoCrontab(_) => NameNeeded::ThereAlone,
+        OfLoop::Next(_)
+        | OfLoop::Explain(_)
+        | OfLoop::Jobs
+        | OfLoop::Run(_)
+        | OfLoop::Wait(_)
+        | OfLoop::Reload => true,
     }
 }
 
@@ -125,64 +93,47 @@ pub fn route(
     now: Timestamp,
     client: Client,
     caller: Caller,
-    asked: Asked,
+    asked: &OfLoop,
     known: &Known<'_>,
 ) -> Route {
     let scheduler = known.scheduler;
-    match &asked.request {
-        Request::GetInfo(_) => Route::Reply(encode(Ok(info()))),
-        Request::GetInterfaceDescription(request) => {
-            Route::Reply(encode(describe(&request.interface)))
-        }
-        Request::GetStatus(_) => Route::Reply(encode(Ok(status(&caller, known)))),
-        Request::ListNext(request) => Route::Reply(encode(Ok(next(&caller, request, scheduler)))),
-        Request::ListJobs(_) => Route::Disk(Box::new(Command::Annotate {
+    match asked {
+        OfLoop::Info => Route::Reply(encode(Ok(info()))),
+        OfLoop::Description(request) => Route::Reply(encode(describe(&request.interface))),
+        OfLoop::Status => Route::Reply(encode(Ok(status(&caller, known)))),
+        OfLoop::Next(request) => Route::Reply(encode(Ok(next(&caller, request, scheduler)))),
+        OfLoop::Jobs => Route::Disk(Box::new(Errand::Annotate {
             client,
             jobs: jobs(&caller, scheduler),
             owner: visible_owner(&caller),
         })),
-        Request::RunJob(request) => match job_to_run(&caller, &request.job, scheduler) {
+        OfLoop::Run(request) => match job_to_run(&caller, &request.job, scheduler) {
             Ok(job) => Route::Run(job),
             Err(fault) => Route::Reply(encode(Err::<reply::Ordered, _>(fault))),
         },
-        Request::ExplainJob(request) => match explain::explain(now, &caller, request, known) {
-            Ok(explained) => Route::Disk(Box::new(Command::Explain {
+        OfLoop::Explain(request) => match explain::explain(now, &caller, request, known) {
+            Ok(explained) => Route::Disk(Box::new(Errand::Explain {
                 client,
                 explained: Box::new(explained),
                 owner: visible_owner(&caller),
             })),
             Err(fault) => Route::Reply(encode(Err::<reply::Explained, _>(fault))),
         },
-        Request::WaitRun(request) => match request.run.parse() {
+        OfLoop::Wait(request) => match request.run.parse() {
             Ok(run) => Route::Wait(caller, run),
             Err(_) => Route::Reply(encode(Err::<reply::Waited, _>(not_found(&request.run)))),
         },
-        Request::Reload(_) => Route::Disk(Box::new(Command::Look { client: Some(client) })),
-        Request::ListRuns(_)
-        | Request::SubmitJob(_)
-        | Request::ImportJob(_)
-        | Request::ListQueue(_)
-        | Request::RemoveJob(_)
-        | Request::RetryJob(_)
-        | Request::ShowJob(_)
-        | Request::GetCrontab(_)
-        | Request::EndEdit(_)
-        | Request::PutCrontab(_)
-        | Request::RemoveCrontab(_)
-        | Request::ListVersions(_)
-        | Request::UndoCrontab(_) => {
-            Route::Disk(Box::new(for_the_desk(now, client, caller, asked)))
-        }
+        OfLoop::Reload => Route::Disk(Box::new(Errand::Look { client: Some(client) })),
     }
 }
 
 /// A request that the disk thread answers.
-pub fn for_the_desk(now: Timestamp, client: Client, caller: Caller, asked: Asked) -> Command {
+pub fn for_the_desk(now: Timestamp, client: Client, caller: Caller, asked: OfDesk) -> Command {
     match asked {
-        Asked { request: Request::ListQueue(_), in_pieces: true } => {
-            Command::List { client, caller, from: Position::START }
-        }
-        Asked { request, .. } => Command::Ask { client, caller, request, now },
+        OfDesk::Queue(asked) => Write::Change { client, caller, asked, now }.into(),
+        OfDesk::Question(question) => Errand::Ask { client, caller, question }.into(),
+        OfDesk::QueueInPieces => Errand::List { client, caller, from: Position::START }.into(),
+        OfDesk::Crontab(asked) => Errand::Crontab { client, caller, asked }.into(),
     }
 }
 

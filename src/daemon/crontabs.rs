@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use nix::unistd::User;
 
 use crate::daemon::access::{self, Tool};
+use crate::daemon::asked::OfCrontab;
 use crate::daemon::connections::Caller;
 use crate::daemon::control::encode;
-use crate::daemon::desk::refused;
 use crate::daemon::options::Mode;
 use crate::log::{Syslog, Weight};
 use crate::paths::Paths;
@@ -16,23 +16,22 @@ use crate::plan::job::Source;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{PutCrontab, Request};
+use crate::protocol::request::PutCrontab;
 use crate::spool::install::{self, Undone};
 use crate::spool::jobs::{self, Machine, Rules, Zones, of_crontab};
 use crate::spool::versions::{self, Changed};
 use crate::syntax::diagnostic::Severity;
 
 /// Carries out a request about a crontab.
-pub fn answer(syslog: &mut Syslog, caller: &Caller, request: &Request, mode: &Mode) -> Vec<u8> {
+pub fn answer(syslog: &mut Syslog, caller: &Caller, asked: &OfCrontab, mode: &Mode) -> Vec<u8> {
     let mut desk = Desk { syslog, caller, mode };
-    match request {
-        Request::GetCrontab(request) => encode(desk.get(request.user.as_deref(), request.edit)),
-        Request::EndEdit(request) => encode(desk.end_edit(request.user.as_deref())),
-        Request::PutCrontab(request) => encode(desk.put(request)),
-        Request::RemoveCrontab(request) => encode(desk.remove(request.user.as_deref())),
-        Request::ListVersions(request) => encode(desk.versions(request.user.as_deref())),
-        Request::UndoCrontab(request) => encode(desk.undo(request.user.as_deref(), request.number)),
-        _ => refused(Fault::MethodNotFound { method: String::new() }),
+    match asked {
+        OfCrontab::Get(request) => encode(desk.get(request.user.as_deref(), request.edit)),
+        OfCrontab::EndEdit(request) => encode(desk.end_edit(request.user.as_deref())),
+        OfCrontab::Put(request) => encode(desk.put(request)),
+        OfCrontab::Remove(request) => encode(desk.remove(request.user.as_deref())),
+        OfCrontab::Versions(request) => encode(desk.versions(request.user.as_deref())),
+        OfCrontab::Undo(request) => encode(desk.undo(request.user.as_deref(), request.number)),
     }
 }
 

@@ -7,9 +7,9 @@ use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use crate::daemon::access::{self, Tool};
+use crate::daemon::asked::{OfQueue, Question};
 use crate::daemon::connections::Caller;
 use crate::daemon::control::{encode, may_see, not_found, visible_owner};
-use crate::daemon::options::Mode;
 use crate::paths::Paths;
 use crate::plan::civil::Timestamp;
 use crate::plan::run::{Outcome, Run, RunId, Usage};
@@ -17,7 +17,7 @@ use crate::plan::submission::Submission;
 use crate::plan::text::Text;
 use crate::protocol::fault::Fault;
 use crate::protocol::reply;
-use crate::protocol::request::{ImportJob, ListRuns, RemoveJob, Request};
+use crate::protocol::request::{ImportJob, ListRuns, RemoveJob};
 use crate::store::error::Error;
 use crate::store::queue::{self, Position, Removed, Retried, State};
 use crate::store::runs::{Filter, Past};
@@ -32,64 +32,38 @@ const LISTED: usize = 4000;
 /// So many runs are told in one reply.
 const MOST_RUNS: u32 = 10_000;
 
-/// Whether a request writes to the store, and so belongs into a transaction.
-pub fn is_write(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::SubmitJob(_)
-            | Request::ImportJob(_)
-            | Request::RemoveJob(_)
-            | Request::RetryJob(_)
-    )
-}
-
-/// Whether a request is about the crontabs of users.
-pub fn is_about_a_crontab(request: &Request) -> bool {
-    changes_a_crontab(request)
-        || matches!(
-            request,
-            Request::GetCrontab(_) | Request::EndEdit(_) | Request::ListVersions(_)
-        )
-}
-
-/// Whether a request may change one of them.
-pub fn changes_a_crontab(request: &Request) -> bool {
-    matches!(request, Request::PutCrontab(_) | Request::RemoveCrontab(_) | Request::UndoCrontab(_))
-}
-
-/// What a ratd of one file says to that: the system's spool is not its own.
+/// What a ratd of one file says to who asks for a crontab: the system's spool is not its own.
 pub fn keeps_no_crontabs(file: &Path) -> Vec<u8> {
     let file = file.display();
     let message = format!("this ratd runs the jobs of {file} alone; edit that file");
     refused(Fault::Unavailable { message })
 }
 
-/// What a write led to; it counts after the commit.
-pub struct Written {
+/// What a change of the queue led to; it counts after the commit.
+pub struct Changed {
     /// The reply.
     pub reply: Vec<u8>,
     /// The run that is to be asked to end.
     pub end: Option<RunId>,
 }
 
-/// Carries out a request that writes to the store. The reply may be told after the commit.
-pub fn write(
+/// Changes the at queue. The reply may be told after the commit.
+pub fn change(
     change: &Change,
     caller: &Caller,
-    request: &Request,
+    asked: &OfQueue,
     now: Timestamp,
     paths: &Paths,
-) -> Result<Written, Error> {
-    let only = |reply| Written { reply, end: None };
+) -> Result<Changed, Error> {
+    let only = |reply| Changed { reply, end: None };
     if let Err(message) = access::check(Tool::At, caller, paths) {
         return Ok(only(refused(Fault::NotPermitted { message })));
     }
-    match request {
-        Request::SubmitJob(request) => submit(change, caller, &request.job, now).map(only),
-        Request::ImportJob(request) => import(change, caller, request, now).map(only),
-        Request::RetryJob(request) => retry(change, caller, request.number, now).map(only),
-        Request::RemoveJob(request) => remove(change, caller, request),
-        _ => Ok(only(refused(Fault::MethodNotFound { method: String::new() }))),
+    match asked {
+        OfQueue::Submit(request) => submit(change, caller, &request.job, now).map(only),
+        OfQueue::Import(request) => import(change, caller, request, now).map(only),
+        OfQueue::Retry(request) => retry(change, caller, request.number, now).map(only),
+        OfQueue::Remove(request) => remove(change, caller, request),
     }
 }
 
@@ -152,7 +126,7 @@ fn retry(change: &Change, caller: &Caller, number: u64, now: Timestamp) -> Resul
     })
 }
 
-fn remove(change: &Change, caller: &Caller, request: &RemoveJob) -> Result<Written, Error> {
+fn remove(change: &Change, caller: &Caller, request: &RemoveJob) -> Result<Changed, Error> {
     let number = request.number;
     let removed = change.remove(number, effective(caller))?;
     let reply = match removed {
@@ -165,7 +139,7 @@ fn remove(change: &Change, caller: &Caller, request: &RemoveJob) -> Result<Writt
         Removed::WasRunning(run) => request.kill.then_some(run),
         Removed::Gone | Removed::NotOwner | Removed::NoSuchJob => None,
     };
-    Ok(Written { reply, end })
+    Ok(Changed { reply, end })
 }
 
 /// The words are at's.
@@ -182,20 +156,18 @@ fn effective(caller: &Caller) -> Uid {
     if access::is_master(caller) { Uid::from_raw(0) } else { caller.uid }
 }
 
-/// Carries out a request that only reads the store.
+/// Answers what only has to be read in the store.
 pub fn answer(
     store: Result<&Store, String>,
     caller: &Caller,
-    request: &Request,
-    mode: &Mode,
+    question: &Question,
+    paths: &Paths,
 ) -> Vec<u8> {
-    let paths = &mode.paths;
-    match request {
-        Request::ListRuns(request) => encode(list_runs(store, caller, request)),
-        Request::WaitRun(request) => encode(waited(store, caller, &request.run)),
-        Request::ListQueue(_) => encode(list_queue(store, caller, paths)),
-        Request::ShowJob(request) => encode(show(store, caller, request.number, paths)),
-        _ => refused(Fault::MethodNotFound { method: String::new() }),
+    match question {
+        Question::Runs(request) => encode(list_runs(store, caller, request)),
+        Question::Run(run) => encode(waited(store, caller, *run)),
+        Question::Queue => encode(list_queue(store, caller, paths)),
+        Question::Job(request) => encode(show(store, caller, request.number, paths)),
     }
 }
 
@@ -240,14 +212,12 @@ fn list_runs(
 fn waited(
     store: Result<&Store, String>,
     caller: &Caller,
-    run: &str,
+    run: RunId,
 ) -> Result<reply::Waited, Fault> {
-    let past = match run.parse() {
-        Ok(id) => usable(opened(store)?.past(id))?,
-        Err(_) => None,
-    };
-    let past =
-        past.filter(|past| may_see(caller, &past.run.owner)).ok_or_else(|| not_found(run))?;
+    let past = usable(opened(store)?.past(run))?;
+    let past = past
+        .filter(|past| may_see(caller, &past.run.owner))
+        .ok_or_else(|| not_found(&run.to_string()))?;
     Ok(reply::Waited { run: told(past) })
 }
 

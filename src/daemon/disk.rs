@@ -9,75 +9,89 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::Uid;
 
+use crate::daemon::asked::{OfCrontab, OfDesk, Question};
 use crate::daemon::connections::{Caller, Client};
-use crate::daemon::control::Asked;
 use crate::daemon::explain::Explained;
-use crate::plan::absence::Absence;
-use crate::plan::at_queue::{QueueKind, Waiting};
+use crate::daemon::writes::{Record, Write};
+use crate::plan::at_queue::Waiting;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::{Job, JobId, Recipe, Source};
 use crate::plan::missed::Remembered;
 use crate::plan::run::{Outcome, Report, Run, RunId};
 use crate::protocol::reply;
-use crate::protocol::request::{Call, Request};
+use crate::protocol::request::Call;
 use crate::store::queue::Position;
 use crate::syntax::config::Config;
 
 /// What the disk thread is told.
 #[derive(Debug)]
 pub enum Command {
+    /// Who has this uid, and what is to be done for them?
+    Introduce {
+        client: Client,
+        uid: Uid,
+        asked: OfDesk,
+        now: Timestamp,
+    },
+    Errand(Errand),
+    Record(Record),
+}
+
+/// What is looked at, answered or done, and not part of what is written in one transaction.
+#[derive(Debug)]
+pub enum Errand {
     /// Who has this uid?
     Identify { client: Client, uid: Uid },
-    /// Who has this uid, and what is to be done for them?
-    Introduce { client: Client, uid: Uid, asked: Asked, now: Timestamp },
     /// A frame too large to be parsed between two turns of the loop.
     Parse { client: Client, frame: Vec<u8> },
-    /// A request that needs the store or the spool.
-    Ask { client: Client, caller: Caller, request: Request, now: Timestamp },
+    /// A question to the store.
+    Ask { client: Client, caller: Caller, question: Question },
+    /// What somebody does with a crontab.
+    Crontab { client: Client, caller: Caller, asked: OfCrontab },
     /// The next piece of the at queue, from this position on.
     List { client: Client, caller: Caller, from: Position },
     /// The reply to a request for jobs, but for how each ended last.
     Annotate { client: Client, jobs: reply::Jobs, owner: Option<String> },
     /// The reply to a request for why a job ran or did not, but for what the store knows.
     Explain { client: Client, explained: Box<Explained>, owner: Option<String> },
+    /// Tell a client how this run ended, and what it printed.
+    Tell { client: Client, run: Run, outcome: Outcome },
     /// Read what changed in the spool. `client` waits to be told that it is done.
     Look { client: Option<Client> },
     /// Read everything again if a zone file changed.
     CheckZones,
-    /// Claim the at-jobs of this kind that are due.
-    Claim { kind: QueueKind, first: RunId, limit: u32, now: Timestamp },
-    /// Write down this run, which a client asked for.
-    Order { client: Client, run: Run, recipe: Recipe, at: Timestamp },
-    /// Tell a client how this run ended, and what it printed.
-    Tell { client: Client, run: Run, outcome: Outcome },
-    /// This run has been ordered.
-    Begun { run: Run, at: Timestamp },
-    /// This run could not be ordered.
-    Refused { run: Run, at: Timestamp, why: String },
-    /// The session of this run is gone: take its report.
-    Collect { run: RunId, now: Timestamp },
     /// Ask the sessions of these runs to end their jobs.
     End { runs: Vec<RunId> },
-    /// Nobody can know any more what became of this run.
-    Lost { run: Run, now: Timestamp, why: String },
     /// Look for reports of which nothing was heard.
     CollectAll { now: Timestamp },
-    /// Wait until no fork server but this one can start anything, then find out what became of these runs.
-    Settle { server: u64, unconfirmed: Vec<Run>, now: Timestamp },
-    /// Nothing was handled for a while, which is over.
-    Absent { absence: Absence },
-    /// A period job was done for the period of this date.
-    Stamp { ident: String, date: chrono::NaiveDate },
-    /// What is written down of these entries? Up to the instants beside them all is decided of those that are new.
-    Recall { entries: Vec<(JobId, Timestamp)>, now: Timestamp },
-    /// These instants of an entry are owed, and everything up to `handled` is decided.
-    Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
-    /// This instant of an entry is decided without a run.
-    Handled { job: JobId, due: Timestamp },
-    /// These entries are no more.
-    Forget { jobs: Vec<JobId> },
-    /// Write down this run, which makes up for a missed instant.
-    MakeUp { run: Run, recipe: Recipe, at: Timestamp },
+    /// Wait until no fork server but this one can start anything, then find out what became of earlier orders.
+    Settle(Settlement),
+}
+
+/// The fork server that is there now, and the runs that an earlier one was told to start and has not confirmed.
+#[derive(Debug)]
+pub struct Settlement {
+    pub server: u64,
+    pub unconfirmed: Vec<Run>,
+    pub now: Timestamp,
+}
+
+impl From<Errand> for Command {
+    fn from(errand: Errand) -> Command {
+        Command::Errand(errand)
+    }
+}
+
+impl From<Record> for Command {
+    fn from(record: Record) -> Command {
+        Command::Record(record)
+    }
+}
+
+impl From<Write> for Command {
+    fn from(write: Write) -> Command {
+        Command::Record(Record::Write(write))
+    }
 }
 
 /// What the disk thread tells.
@@ -90,7 +104,7 @@ pub enum Answer {
     /// The reply for a client.
     Reply { client: Client, reply: Vec<u8> },
     /// The beginning of a reply, and what makes the next piece once this one is sent.
-    Piece { client: Client, piece: Vec<u8>, next: Box<Command> },
+    Piece { client: Client, piece: Vec<u8>, next: Box<Errand> },
     /// A run of an earlier ratd goes on.
     Adopted { run: Run, at: Timestamp },
     /// A crontab was read.
@@ -114,7 +128,7 @@ pub enum Answer {
     /// A run that was over before any session began: its owner is to be told.
     Untold { report: Box<Report>, recipe: Box<Recipe> },
     /// A run that a client asked for is written down.
-    Ordered { client: Client, run: Run, recipe: Recipe },
+    Ordered { client: Client, run: Run, job: Arc<Job> },
     /// It cannot be written down, and why.
     Unordered { client: Client, run: RunId, why: String },
     /// A run is over.
@@ -126,7 +140,7 @@ pub enum Answer {
     /// What is written down of entries that make up for what they missed; `None`: that cannot be told now.
     Recalled { entries: Option<Vec<(JobId, Remembered)>> },
     /// A run that makes up for a missed instant is written down.
-    MadeUp { run: Run, recipe: Recipe },
+    MadeUp { run: Run, job: Arc<Job> },
     /// It cannot be written down, and why.
     NotMadeUp { run: Run, why: String },
     /// The store works, or why it does not.
@@ -219,7 +233,8 @@ impl Disk {
     }
 
     /// Commands what has to be done sooner or later: it waits here while the queue is full.
-    pub fn must(&mut self, command: Command) {
+    pub fn must(&mut self, command: impl Into<Command>) {
+        let command = command.into();
         if !self.owed.must.is_empty() {
             self.owed.must.push_back(command);
             return;
@@ -230,27 +245,27 @@ impl Disk {
     }
 
     /// Commands what may be refused. False: the queue is full.
-    pub fn may(&mut self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+    pub fn may(&mut self, command: impl Into<Command>) -> bool {
+        self.commands.try_send(command.into()).is_ok()
     }
 
     /// Writes into the history; a full queue drops the row and counts it.
-    pub fn record(&mut self, command: Command) {
-        if !self.may(command) {
+    pub fn record(&mut self, write: Write) {
+        if !self.may(write) {
             self.owed.rows += 1;
         }
     }
 
     /// Takes the report of a run; while the queue is full it stays where it lies.
     pub fn collect(&mut self, run: RunId, now: Timestamp) {
-        if !self.may(Command::Collect { run, now }) {
+        if !self.may(Record::Collect { run, now }) {
             self.owed.collect = true;
         }
     }
 
     /// Looks at the spool.
     pub fn look(&mut self) {
-        if !self.may(Command::Look { client: None }) {
+        if !self.may(Errand::Look { client: None }) {
             self.owed.look = true;
         }
     }
@@ -267,7 +282,7 @@ impl Disk {
                 return;
             }
         }
-        if self.owed.look && self.may(Command::Look { client: None }) {
+        if self.owed.look && self.may(Errand::Look { client: None }) {
             self.owed.look = false;
         }
     }

@@ -1,8 +1,10 @@
 //! WAIT, DECIDE, DO. ratd from its first line to its last; begin with `ratd::Ratd::run`, the loop.
 
 pub mod access;
+pub mod asked;
 pub mod by_hand;
 pub mod clerk;
+pub mod clients;
 pub mod connections;
 pub mod control;
 pub mod crash;
@@ -11,8 +13,10 @@ pub mod daemonize;
 pub mod desk;
 pub mod disk;
 pub mod explain;
+pub mod files;
 pub mod instance;
 pub mod options;
+pub mod orders;
 pub mod ratd;
 pub mod room;
 pub mod runner;

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,34 +12,27 @@ use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use crate::daemon::connections::{Caller, Client, Connections, FIRST};
-use crate::daemon::control::{self, Asked, NameNeeded};
+use crate::daemon::connections::{Client, Connections, FIRST};
 use crate::daemon::crash::{Crash, Place};
 use crate::daemon::daemonize::Starter;
-use crate::daemon::desk;
-use crate::daemon::disk::{Answer, Command, Disk};
+use crate::daemon::disk::{Answer, Disk, Errand};
 use crate::daemon::options::Mode;
-use crate::daemon::runner::{News, Runner};
+use crate::daemon::runner::Runner;
 use crate::daemon::say;
 use crate::daemon::state::State;
 use crate::daemon::stopping::Stopping;
 use crate::daemon::surroundings::Surroundings;
 use crate::daemon::systemd::Notify;
 use crate::daemon::wait::{self, For, Ready, Token, Wait};
+use crate::daemon::writes::Write;
 use crate::log::{Loudness, Syslog, Weight};
 use crate::plan::absence::{Clocks, noticed};
-use crate::plan::catch_up::Once;
 use crate::plan::civil::Timestamp;
 use crate::plan::clock_step::Now;
-use crate::plan::job::{Job, Recipe, Source};
 use crate::plan::manner::Ends;
-use crate::plan::run::{Mailer, Order, Outcome, Report, Run, Stamp};
+use crate::plan::run::{Outcome, Run};
 use crate::plan::scheduler::{Action, Event, Scheduler};
-use crate::plan::text::Text;
-use crate::protocol::fault::Fault;
-use crate::protocol::request::{self, Call};
-use crate::session::{report, stamp};
-use crate::syntax::config::Config;
+use crate::session::report;
 use crate::sys::uevent::Uevents;
 use crate::sys::{host, power};
 
@@ -49,14 +40,8 @@ const LISTENER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const CHANGES: Token = Token(3);
 const DISK: Token = Token(4);
-const FORK_SERVER: Token = Token(5);
+pub const FORK_SERVER: Token = Token(5);
 const DEVICES: Token = Token(6);
-
-/// How much output of a run is kept, in bytes.
-const KEEP_OUTPUT: u64 = 1 << 20;
-
-/// How long the system's mailer may take for a mail, in seconds. Some deliver before they return.
-const MAIL_PATIENCE: u32 = 300;
 
 /// Without descriptors for clients that wait to connect, they are tried again after this.
 const DEAF: TimeDelta = TimeDelta::seconds(1);
@@ -148,7 +133,7 @@ impl Ratd {
         let clocks = Clocks { wall: now.wall, awake: now.monotonic, since_boot };
         let before = self.state.clocks.replace(clocks);
         if let Some(absence) = before.and_then(|before| noticed(&before, &clocks, wakeup)) {
-            self.disk.record(Command::Absent { absence });
+            self.disk.record(Write::Absent { absence });
         }
         Ok(())
     }
@@ -198,18 +183,6 @@ impl Ratd {
         self.decide(now, Event::Power { mains });
     }
 
-    /// Sees to it that there is a fork server. Without one orders wait, and so does nothing else.
-    fn revive(&mut self, now: &Now) {
-        match self.runner.revive(now.wall, &self.wait, FORK_SERVER) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!(
-                "started another fork server, pid {}",
-                self.runner.pid().unwrap_or_default()
-            ),
-            Err(error) => tracing::error!("cannot start a fork server: {error}"),
-        }
-    }
-
     fn attend(&mut self, now: &Now, ready: Ready) -> io::Result<Life> {
         match ready.token {
             LISTENER => self.connections.accept(&self.wait),
@@ -237,7 +210,7 @@ impl Ratd {
                 }
                 Action::Claim { kind, first, limit } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::Claim { kind, first, limit, now: now.wall });
+                    self.disk.must(Write::Claim { kind, first, limit, now: now.wall });
                 }
                 Action::AskLoad => {
                     let hundredths = host::load();
@@ -260,22 +233,22 @@ impl Ratd {
                     self.job_log.cron(Weight::Info, &job.owner, "SKIPPED", text.as_bytes());
                     tracing::warn!(event = "skip", job = job.name, "{text}");
                     if job.terms.make_up() {
-                        self.disk.must(Command::Handled { job: job.id.clone(), due: at });
+                        self.disk.must(Write::Handled { job: job.id.clone(), due: at });
                     }
                 }
                 Action::Stamp { job, date } => {
-                    self.disk.must(Command::Stamp { ident: job.name.clone(), date })
+                    self.disk.must(Write::Stamp { ident: job.name.clone(), date })
                 }
                 Action::Recall { entries } => {
-                    self.disk.must(Command::Recall { entries, now: now.wall });
+                    self.disk.must(Write::Recall { entries, now: now.wall });
                 }
                 Action::Owe { job, owed, handled } => {
-                    self.disk.must(Command::Owe { job, owed, handled });
+                    self.disk.must(Write::Owe { job, owed, handled });
                 }
-                Action::Forget { jobs } => self.disk.must(Command::Forget { jobs }),
-                Action::MakeUp { run, recipe } => {
+                Action::Forget { jobs } => self.disk.must(Write::Forget { jobs }),
+                Action::MakeUp { run, job } => {
                     self.crash.at(Place::BeforeClaim);
-                    self.disk.must(Command::MakeUp { run, recipe, at: now.wall });
+                    self.disk.must(Write::MakeUp { run, job, at: now.wall });
                 }
                 Action::AskPower => {
                     let mains = power::on_mains(&self.mode.paths.root);
@@ -285,92 +258,8 @@ impl Ratd {
         }
         if started {
             // A full queue may refuse it: the next start asks again.
-            self.disk.may(Command::CheckZones);
+            self.disk.may(Errand::CheckZones);
         }
-    }
-
-    /// Orders a run.
-    pub fn start(&mut self, now: Timestamp, order: Order) {
-        self.state.runs_started += 1;
-        say::started(&order.run, &order.recipe);
-        match self.runner.order(&order, &self.wait, FORK_SERVER) {
-            Ok(()) => {
-                self.disk.record(Command::Begun { run: order.run.clone(), at: now });
-                self.state.running.insert(order.run.id, order.run);
-            }
-            Err(error) => self.refuse(now, order.run, error.to_string()),
-        }
-    }
-
-    /// What is made up for is written down: it starts.
-    fn make_up(&mut self, now: &Now, run: Run, recipe: Recipe) {
-        let zone = self.scheduler.zone_of(&run.job);
-        let text = format!("{} for {}", run.name, say::instant(run.due, &*zone));
-        let fields = run.fields("catch-up");
-        self.job_log.with_fields(Weight::Info, (&run.owner, "CATCHUP", text.as_bytes()), &fields);
-        tracing::info!("{}: makes up for a missed run: {text}", run.owner);
-        let source = self.scheduler.source_of(&run.job);
-        let order = self.order_to_start(run, recipe, source, None);
-        self.start(now.wall, order);
-    }
-
-    /// Has a session mail how a run ended that no session had, or that died with its session.
-    fn tell_owner(&mut self, report: Report, recipe: Recipe) {
-        if matches!(report.outcome, Outcome::NotStarted(_)) {
-            say::ended(&mut self.job_log, &report.run, &report.outcome, true);
-        }
-        let order =
-            Order { over: Some(Box::new(report.clone())), ..self.order_of(report.run, recipe) };
-        if let Err(error) = self.runner.order(&order, &self.wait, FORK_SERVER) {
-            tracing::error!("{}: cannot tell of {}: {error}", order.run.owner, order.run.name);
-        }
-    }
-
-    /// What is to be done for a run of a job that was read there; of a period job for the run of its period.
-    pub fn order_to_start(
-        &self,
-        run: Run,
-        recipe: Recipe,
-        source: Option<Source>,
-        once: Option<Once>,
-    ) -> Order {
-        let text = |path: PathBuf| Text(path.into_os_string().into_vec());
-        let stamp = once.map(|once| {
-            let file = stamp::directory(&self.mode.paths).join(&run.name);
-            Stamp { file: text(file), once }
-        });
-        let crontab = source.map(|Source(path)| text(path));
-        Order { stamp, crontab, ..self.order_of(run, recipe) }
-    }
-
-    fn order_of(&self, run: Run, mut recipe: Recipe) -> Order {
-        let is_contained = self.mode.container.is_some();
-        let manner = recipe.manner.unwrap_or(&self.mode.dialect.manner);
-        recipe.directory = recipe.directory.or_else(|| self.surroundings.directory.clone());
-        Order {
-            run,
-            recipe,
-            crontab: None,
-            stamp: None,
-            keep_output: KEEP_OUTPUT,
-            echo: self.mode.file.is_some() && !is_contained,
-            as_ratd: is_contained,
-            mailer: Mailer {
-                program: self.mode.config.sendmail.as_deref().map(Text::from),
-                patience: MAIL_PATIENCE,
-            },
-            log: Text(self.mode.paths.under_root("dev/log").into_os_string().into_vec()),
-            manner: manner.clone(),
-            daemon: self.surroundings.variables(manner),
-            programs: Text(self.mode.paths.programs().into_os_string().into_vec()),
-            codeset: self.surroundings.codeset.clone(),
-            over: None,
-        }
-    }
-
-    fn refuse(&mut self, now: Timestamp, run: Run, why: String) {
-        tracing::error!("{}: cannot start {}: {why}", run.owner, run.name);
-        self.disk.must(Command::Refused { run, at: now, why });
     }
 
     fn obey(&mut self, now: &Now) -> io::Result<Life> {
@@ -425,7 +314,7 @@ impl Ratd {
             for event in events {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                     look = true;
-                    self.disk.must(Command::CollectAll { now: now.wall });
+                    self.disk.must(Errand::CollectAll { now: now.wall });
                 } else if event.wd != self.runs {
                     look = true;
                 } else if let Some(name) = event.name.as_ref().and_then(|name| name.to_str()) {
@@ -488,9 +377,7 @@ impl Ratd {
                     self.decide(now, Event::Claimed { runs, waiting });
                 }
                 Answer::Untold { report, recipe } => self.tell_owner(*report, *recipe),
-                Answer::Ordered { client, run, recipe } => {
-                    self.begin_by_hand(now, client, run, recipe)
-                }
+                Answer::Ordered { client, run, job } => self.begin_by_hand(now, client, run, &job),
                 Answer::Unordered { client, run, why } => {
                     self.give_up_by_hand(now, client, run, why)
                 }
@@ -502,7 +389,7 @@ impl Ratd {
                     self.decide(now, Event::Stamped { name, done });
                 }
                 Answer::Recalled { entries } => self.decide(now, Event::Recalled { entries }),
-                Answer::MadeUp { run, recipe } => self.make_up(now, run, recipe),
+                Answer::MadeUp { run, job } => self.make_up(now, run, &job),
                 Answer::NotMadeUp { run, why } => {
                     let (owner, name) = (&run.owner, &run.name);
                     tracing::error!("{owner}: {name} does not make up for what it missed: {why}");
@@ -513,7 +400,7 @@ impl Ratd {
             }
         }
         if self.disk.take_collect_all() {
-            self.disk.must(Command::CollectAll { now: now.wall });
+            self.disk.must(Errand::CollectAll { now: now.wall });
         }
         let dropped = self.disk.take_dropped();
         if dropped > 0 {
@@ -521,63 +408,6 @@ impl Ratd {
             tracing::warn!("the disk does not keep up: {dropped} rows of the history were dropped");
         }
         Ok(())
-    }
-
-    /// A crontab was read.
-    fn load(&mut self, now: &Now, source: Source, jobs: Vec<Arc<Job>>, problems: Vec<String>) {
-        let who = say::who(&source, &self.mode.paths);
-        say::loaded(&mut self.syslog, who, &source, jobs.len(), self.state.ready);
-        say::complain(&mut self.syslog, who, &problems);
-        self.state.problems.insert(source.clone(), problems);
-        self.state.loaded = true;
-        self.decide(now, Event::Loaded { source, jobs });
-    }
-
-    /// A crontab could not be read. It is tried at every look, and complained of once.
-    fn keep(&mut self, source: Source, problems: Vec<String>) {
-        if self.state.problems.get(&source) != Some(&problems) {
-            let who = say::who(&source, &self.mode.paths);
-            say::complain(&mut self.syslog, who, &problems);
-        }
-        self.state.problems.insert(source, problems);
-    }
-
-    /// rat.conf was read. One that does not count is tried at every look, and complained of once.
-    fn configure(
-        &mut self,
-        now: &Now,
-        source: Source,
-        problems: Vec<String>,
-        config: Option<Box<Config>>,
-    ) {
-        if self.state.problems.get(&source) != Some(&problems) {
-            say::configured(&mut self.syslog, &source, &problems, config.is_some());
-        }
-        self.state.problems.remove(&source);
-        if !problems.is_empty() {
-            self.state.problems.insert(source, problems);
-        }
-        if let Some(config) = config {
-            self.mode.configure(&config);
-            self.scheduler.limit_at_jobs(self.mode.at.limits);
-            // There may be room for some that wait.
-            self.decide(now, Event::Woke);
-        }
-    }
-
-    /// A crontab is gone, or not to be used. A link that is not to be followed is tried at every look, and complained
-    /// of once.
-    fn unload(&mut self, now: &Now, source: Source, problems: Vec<String>) {
-        if problems.is_empty() || self.state.problems.get(&source) != Some(&problems) {
-            let who = say::who(&source, &self.mode.paths);
-            say::gone(&mut self.syslog, who, &source, &problems);
-        }
-        self.state.problems.remove(&source);
-        self.state.left.remove(&source);
-        if !problems.is_empty() {
-            self.state.problems.insert(source.clone(), problems);
-        }
-        self.decide(now, Event::Gone { source });
     }
 
     fn be_ready(&mut self, now: &Now, after_boot: bool) -> io::Result<()> {
@@ -613,141 +443,5 @@ impl Ratd {
         say::ended(&mut self.job_log, run, &outcome, is_told);
         self.tell_waiting(run, &outcome);
         self.decide(now, Event::Ended { run: run.id, outcome });
-    }
-
-    /// The fork server has something to say, or takes more orders.
-    fn hear(&mut self, now: &Now, ready: Ready) {
-        if ready.writable {
-            self.runner.send(&self.wait, FORK_SERVER);
-        }
-        if !ready.readable {
-            return;
-        }
-        for news in self.runner.hear(&self.wait, FORK_SERVER) {
-            match news {
-                News::Ready { server, unconfirmed } => {
-                    self.disk.must(Command::Settle { server, unconfirmed, now: now.wall });
-                }
-                News::Refused { run, why } => self.refuse(now.wall, run, why.to_string()),
-                News::Died => tracing::error!("the fork server died"),
-            }
-        }
-    }
-
-    /// A client sent something, or takes more of its reply.
-    fn serve(&mut self, now: &Now, client: Client) {
-        if self.forget_waiting(client) {
-            return;
-        }
-        if self.connections.is_writing(client) {
-            self.connections.write(client, &self.wait);
-            self.go_on(client);
-        } else if let Some(frame) = self.connections.read(client, &self.wait) {
-            self.take(now, client, frame);
-        }
-    }
-
-    /// Sends the beginning of a reply; the next piece is made once this one is sent.
-    fn send_piece(&mut self, client: Client, piece: Vec<u8>, next: Command) {
-        self.connections.reply_in_part(client, piece, &self.wait);
-        self.state.continued.insert(client, next);
-        self.go_on(client);
-    }
-
-    /// Has the next piece of a reply made, once the client has taken the one before; none for one that is gone.
-    fn go_on(&mut self, client: Client) {
-        if self.connections.is_writing(client) {
-            return;
-        }
-        if let Some(next) = self.state.continued.remove(&client)
-            && self.connections.uid(client).is_some()
-        {
-            self.disk.must(next);
-        }
-    }
-
-    /// A client's request, as bytes.
-    fn take(&mut self, now: &Now, client: Client, frame: Vec<u8>) {
-        if frame.len() > control::PARSED_AT_ONCE {
-            self.disk.must(Command::Parse { client, frame });
-        } else if let Some(reply) = self.answer(now, client, request::parse(&frame)) {
-            self.connections.reply(client, reply, &self.wait);
-        }
-    }
-
-    /// The reply to a request; `None` if it was passed to where it can be answered.
-    fn answer(&mut self, now: &Now, client: Client, call: Call) -> Option<Vec<u8>> {
-        if call.oneway {
-            self.connections.silence(client);
-        }
-        let request = match call.request {
-            Ok(request) => request,
-            Err(fault) => return Some(desk::refused(fault)),
-        };
-        let uid = self.connections.uid(client)?;
-        tracing::debug!("uid {uid} asks: {request:.200?}");
-        // Nobody waits for the pieces of a reply that is not sent.
-        let asked = Asked { request, in_pieces: call.more && !call.oneway };
-        if let Some(caller) = self.connections.caller(client) {
-            return self.answer_to(now, client, caller.clone(), asked);
-        }
-        match control::name_needed(&asked.request, uid, &self.state, &self.mode.paths) {
-            NameNeeded::Nowhere => {
-                let caller = Caller { uid, name: uid.to_string(), user: None };
-                self.answer_to(now, client, caller, asked)
-            }
-            NameNeeded::Here => {
-                // Until it is answered the client is not heard: there is one of these for each, at most.
-                self.state.unnamed.insert(client, asked);
-                self.disk.must(Command::Identify { client, uid });
-                None
-            }
-            NameNeeded::ThereAlone => {
-                self.disk.must(Command::Introduce { client, uid, asked, now: now.wall });
-                None
-            }
-        }
-    }
-
-    fn answer_to(
-        &mut self,
-        now: &Now,
-        client: Client,
-        caller: Caller,
-        asked: Asked,
-    ) -> Option<Vec<u8>> {
-        let known = control::Known {
-            scheduler: &self.scheduler,
-            state: &self.state,
-            paths: &self.mode.paths,
-            dialect: self.mode.dialect,
-        };
-        match control::route(now.wall, client, caller, asked, &known) {
-            control::Route::Reply(reply) => Some(reply),
-            control::Route::Disk(command) => {
-                self.disk.must(*command);
-                None
-            }
-            control::Route::Run(_) if self.stopping.is_some() => {
-                Some(desk::unavailable("ratd is stopping"))
-            }
-            control::Route::Run(job) => self.run_by_hand(now, client, &job),
-            control::Route::Wait(caller, run) => self.await_run(now, client, caller, run),
-        }
-    }
-
-    /// Who a client is has been found out, or not: what it asked for is answered.
-    fn name(&mut self, now: &Now, client: Client, caller: Result<Caller, String>) {
-        if let Ok(caller) = &caller {
-            self.connections.identify(client, caller.clone());
-        }
-        let Some(asked) = self.state.unnamed.remove(&client) else { return };
-        let reply = match caller {
-            Ok(caller) => self.answer_to(now, client, caller, asked),
-            Err(message) => Some(desk::refused(Fault::Unavailable { message })),
-        };
-        if let Some(reply) = reply {
-            self.connections.reply(client, reply, &self.wait);
-        }
     }
 }

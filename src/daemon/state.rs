@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::daemon::asked::OfLoop;
 use crate::daemon::connections::Client;
-use crate::daemon::control::Asked;
-use crate::daemon::disk::Command;
+use crate::daemon::disk::Errand;
 use crate::plan::absence::Clocks;
 use crate::plan::civil::Timestamp;
 use crate::plan::job::Source;
@@ -28,9 +28,9 @@ pub struct State {
     /// The jobs whose runs go on, by run.
     pub running: BTreeMap<RunId, Run>,
     /// What was asked by clients whose name is being looked up.
-    pub unnamed: BTreeMap<Client, Asked>,
+    pub unnamed: BTreeMap<Client, OfLoop>,
     /// What makes the next piece of a reply, by the client that still takes the one before.
-    pub continued: BTreeMap<Client, Command>,
+    pub continued: BTreeMap<Client, Errand>,
     /// Clients that wait for a run to end.
     pub waiting: Vec<(RunId, Client)>,
     pub runs_started: u64,

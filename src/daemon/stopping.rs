@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 
-use crate::daemon::disk::Command;
+use crate::daemon::disk::Errand;
 use crate::daemon::options::Container;
 use crate::daemon::ratd::Ratd;
 use crate::plan::clock_step::Now;
@@ -45,7 +45,7 @@ impl Ratd {
         let runs: Vec<_> = self.state.running.keys().copied().collect();
         let running = runs.len();
         tracing::info!(event = "stop", running, "stopping: {running} jobs are asked to end");
-        self.disk.must(Command::End { runs });
+        self.disk.must(Errand::End { runs });
         let until = Some(now.monotonic + LAST_PATIENCE);
         self.stopping = Some(Stopping { until, are_asked: true });
     }

@@ -106,6 +106,26 @@ pub struct Recipe {
     pub manner: Option<&'static Manner>,
 }
 
+impl Recipe {
+    /// What runs a command as its tool does if nothing else is said.
+    pub fn plain(kind: Kind, command: Text) -> Recipe {
+        Recipe {
+            kind,
+            command,
+            input: None,
+            environment: [].into(),
+            uid: None,
+            directory: None,
+            umask: None,
+            nice: 0,
+            knows_run: false,
+            quiet: false,
+            mailing: Mailing::default(),
+            manner: None,
+        }
+    }
+}
+
 /// Who is told by mail what became of a run, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mailing {

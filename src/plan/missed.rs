@@ -239,11 +239,6 @@ impl Missed {
         }
     }
 
-    /// The entry of this name, if it is started late.
-    pub fn job(&self, id: &JobId) -> Option<&Arc<Job>> {
-        self.entries.get(id).map(|entry| &entry.job)
-    }
-
     /// Whether anything waits for mains power.
     pub fn wait_for_mains(&self) -> bool {
         !self.unpowered.is_empty()

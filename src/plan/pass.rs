@@ -122,27 +122,13 @@ mod tests {
     use super::*;
     use crate::plan::catch_up::Period;
     use crate::plan::civil::Fixed;
-    use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::job::{JobId, Kind, Origin, Recipe, Source};
     use crate::plan::missed::Terms;
     use crate::plan::retry::Retries;
     use crate::plan::schedule::Schedule;
     use crate::plan::text::Text;
 
     fn planned(name: &str, asked: usize, delay: u32) -> Planned<()> {
-        let recipe = Recipe {
-            kind: Kind::Period,
-            command: Text::default(),
-            input: None,
-            environment: [].into(),
-            uid: None,
-            directory: None,
-            umask: None,
-            nice: 0,
-            knows_run: false,
-            quiet: false,
-            mailing: Mailing::default(),
-            manner: None,
-        };
         let job = Arc::new(Job {
             id: JobId(name.to_owned()),
             name: name.to_owned(),
@@ -154,7 +140,7 @@ mod tests {
             single: false,
             terms: Terms::default(),
             retries: Retries::NEVER,
-            recipe,
+            recipe: Recipe::plain(Kind::Period, Text::default()),
             origin: Origin { source: Source("anacrontab".into()), line: 1 },
         });
         Planned { job, asked, delay: Duration::from_secs(60 * u64::from(delay)), held: () }

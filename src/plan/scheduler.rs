@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use crate::plan::at_queue::{self, AtQueue, Limits, Waiting};
 use crate::plan::catch_up::{self, Every, Once};
-use crate::plan::civil::{Fixed, Offsets, Timestamp, reading};
+use crate::plan::civil::{Timestamp, reading};
 use crate::plan::clock_step::{Clock, Now, Owed, Step, delay, is_walked_back, owed};
 use crate::plan::job::{Job, JobId, Origin, Recipe, Source};
 use crate::plan::missed::{Missed, Remembered, Step as Late};
@@ -73,8 +73,8 @@ pub enum Action {
     Owe { job: JobId, owed: Vec<Timestamp>, handled: Timestamp },
     /// These entries are no more: should they come back, they are new.
     Forget { jobs: Vec<JobId> },
-    /// Write down that this run makes up for what was missed, then start it.
-    MakeUp { run: Run, recipe: Recipe },
+    /// Write down that this run of a job makes up for what was missed, then start it.
+    MakeUp { run: Run, job: Arc<Job> },
     /// Tell whether there is mains power, at once: an entry is due that needs it.
     AskPower,
 }
@@ -170,11 +170,8 @@ struct Owing {
 /// A run that is going on.
 #[derive(Debug)]
 struct Running {
-    job: JobId,
+    run: Run,
     started: Timestamp,
-    due: Timestamp,
-    trigger: Trigger,
-    attempt: u32,
 }
 
 impl Scheduler {
@@ -195,7 +192,7 @@ impl Scheduler {
             ready: false,
         };
         for (run, started) in memory.running {
-            scheduler.note_start(&run, started);
+            scheduler.note_start(run, started);
         }
         scheduler
     }
@@ -231,7 +228,7 @@ impl Scheduler {
                 let step = self.queue.weigh(now.wall, hundredths);
                 self.attend_queue(step, &mut actions);
             }
-            Event::Adopted { run, at } => self.note_start(&run, at),
+            Event::Adopted { run, at } => self.note_start(run, at),
             Event::Ended { run, outcome } => self.finish(now.wall, run, &outcome, &mut actions),
             Event::Failed { run, outcome, ended } => {
                 self.recall_failure(now.wall, &run, &outcome, ended);
@@ -266,13 +263,6 @@ impl Scheduler {
         [job, self.queue.wakeup(), self.missed.wakeup()].into_iter().flatten().min()
     }
 
-    /// The zone that a job is read in; UTC of one that is no more.
-    pub fn zone_of(&self, id: &JobId) -> Arc<dyn Offsets> {
-        self.missed
-            .job(id)
-            .map_or_else(|| Arc::new(Fixed { offset: 0 }) as _, |job| job.zone.clone())
-    }
-
     /// Whether a job waits for mains power.
     pub fn waits_for_mains(&self) -> bool {
         self.missed.wait_for_mains()
@@ -291,11 +281,11 @@ impl Scheduler {
         jobs
     }
 
-    /// A run of a job that somebody wants now, or why there cannot be one.
+    /// A run of a job that somebody wants now, and the job, or why there cannot be one.
     ///
     /// Nothing of its schedule changes, but that of a period job: it is done for its period when it has run, as with
     /// `anacron -f`, and is not started a second time meanwhile.
-    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Recipe), String> {
+    pub fn by_hand(&mut self, now: Timestamp, id: &JobId) -> Result<(Run, Arc<Job>), String> {
         let gone = || format!("{} is gone", id.0);
         let (table, line) = self.place_of(id).ok_or_else(gone)?;
         let job = self.tables[table].jobs[line].clone();
@@ -315,19 +305,13 @@ impl Scheduler {
             self.note_next(table, before);
         }
         let instant = Instant { due: now, trigger: Trigger::Manual, attempt: 1 };
-        let run = self.run_of(now, &job, instant);
-        Ok((run, job.recipe.clone()))
+        Ok((self.run_of(now, &job, instant), job))
     }
 
     /// Of a period job that somebody wants now: the run that is then done for its period.
     pub fn once_by_hand(&self, now: Timestamp, id: &JobId) -> Option<Once> {
         let (table, line) = self.followed.get(id).copied()?;
         once(&self.tables[table].jobs[line], now, true)
-    }
-
-    /// Where a job was read, unless it is an at-job.
-    pub fn source_of(&self, id: &JobId) -> Option<Source> {
-        self.place_of(id).map(|(table, line)| self.tables[table].jobs[line].origin.source.clone())
     }
 
     fn place_of(&self, id: &JobId) -> Option<(usize, usize)> {
@@ -516,7 +500,7 @@ impl Scheduler {
             trigger,
             attempt,
         };
-        self.note_start(&run, now);
+        self.note_start(run.clone(), now);
         run
     }
 
@@ -545,15 +529,13 @@ impl Scheduler {
         self.turns.extend(next.map(|next| (next, table)));
     }
 
-    fn note_start(&mut self, run: &Run, started: Timestamp) {
+    fn note_start(&mut self, run: Run, started: Timestamp) {
         if is_at_job(&run.job) {
             self.queue.began();
         }
         *self.runs.entry(run.job.clone()).or_default() += 1;
-        let (job, due, trigger, attempt) = (run.job.clone(), run.due, run.trigger, run.attempt);
-        let running = Running { job, started, due, trigger, attempt };
-        if let Some(same) = self.running.insert(run.id, running) {
-            self.note_end(&same.job);
+        if let Some(same) = self.running.insert(run.id, Running { run, started }) {
+            self.note_end(&same.run.job);
         }
     }
 
@@ -671,7 +653,7 @@ impl Scheduler {
                 Late::MakeUp { job, due } => {
                     let instant = Instant { due, trigger: Trigger::CatchUp, attempt: 1 };
                     let run = self.run_of(now, &job, instant);
-                    actions.push(Action::MakeUp { run, recipe: job.recipe.clone() });
+                    actions.push(Action::MakeUp { run, job });
                 }
                 Late::Start { job, due } => {
                     if let Some(opening) = outside_hours(&job, now) {
@@ -712,46 +694,39 @@ impl Scheduler {
     ) {
         self.queue.claimed(waiting);
         for (run, recipe) in runs {
-            self.note_start(&run, now);
+            self.note_start(run.clone(), now);
             actions.push(Action::Start { run, recipe, source: None, once: None });
         }
     }
 
     fn forget_run(&mut self, run: RunId) -> Option<Running> {
         let ended = self.running.remove(&run)?;
-        self.note_end(&ended.job);
+        self.note_end(&ended.run.job);
         Some(ended)
     }
 
     fn finish(&mut self, now: Timestamp, run: RunId, outcome: &Outcome, actions: &mut Vec<Action>) {
-        let Some(ended) = self.forget_run(run) else { return };
-        if !self.is_running(&ended.job) {
-            self.missed.ended(&ended.job, now);
+        let Some(Running { run, started }) = self.forget_run(run) else { return };
+        if !self.is_running(&run.job) {
+            self.missed.ended(&run.job, now);
         }
-        let Some(job) = self.followed_job(&ended.job) else { return };
-        if self.try_again(now, run, &ended, outcome, &job) {
+        let Some(job) = self.followed_job(&run.job) else { return };
+        if self.try_again(now, &run, outcome, &job) {
             return;
         }
         if let Schedule::Every(every) = &job.schedule {
-            self.plan_period(now, &job, every, &ended, outcome, actions);
+            self.plan_period(now, &job, every, started, outcome, actions);
         }
     }
 
     /// Whether the job of a run that ended so is tried again for the same instant.
-    fn try_again(
-        &mut self,
-        now: Timestamp,
-        run: RunId,
-        ended: &Running,
-        outcome: &Outcome,
-        job: &Job,
-    ) -> bool {
-        let Running { due, trigger, attempt, .. } = *ended;
+    fn try_again(&mut self, now: Timestamp, run: &Run, outcome: &Outcome, job: &Job) -> bool {
+        let Run { id, due, trigger, attempt, .. } = *run;
         // Whoever runs it by hand sees how it ends.
-        let pause = job.retries.pause(run, outcome, attempt).filter(|_| trigger != Trigger::Manual);
+        let pause = job.retries.pause(id, outcome, attempt).filter(|_| trigger != Trigger::Manual);
         if let Some(pause) = pause {
             let again = Again { job: job.id.clone(), due, attempt: attempt + 1, pause };
-            self.retries.add(now + pause, run, again);
+            self.retries.add(now + pause, id, again);
         }
         pause.is_some()
     }
@@ -763,19 +738,17 @@ impl Scheduler {
         if job.next_after(run.due).is_some_and(|next| next.at <= now) {
             return;
         }
-        let (due, trigger, attempt) = (run.due, run.trigger, run.attempt);
-        let ended = Running { job: job.id.clone(), started: at, due, trigger, attempt };
         // A clock that has been set back since tells no more than that it is over.
-        self.try_again(at.min(now), run.id, &ended, outcome, &job);
+        self.try_again(at.min(now), run, outcome, &job);
     }
 
-    /// When a period job is due after a run of it ended so.
+    /// When a period job is due after a run of it that was started then ended so.
     fn plan_period(
         &mut self,
         now: Timestamp,
         job: &Arc<Job>,
         every: &Every,
-        ended: &Running,
+        started: Timestamp,
         outcome: &Outcome,
         actions: &mut Vec<Action>,
     ) {
@@ -797,7 +770,7 @@ impl Scheduler {
             self.push(table, line, Some(Due { at: due, times: 1 }));
             return;
         }
-        let date = reading(&*job.zone, ended.started).date();
+        let date = reading(&*job.zone, started).date();
         let every = Every { done: Some(date), ..every.clone() };
         let done = Arc::new(Job { schedule: Schedule::Every(every), ..(**job).clone() });
         self.tables[table].jobs[line] = done.clone();

@@ -138,7 +138,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::plan::job::{JobId, Kind, Mailing, Origin, Recipe, Source};
+    use crate::plan::job::{JobId, Kind, Origin, Recipe, Source};
     use crate::plan::missed::Terms;
     use crate::plan::retry::Retries;
     use crate::plan::text::Text;
@@ -149,20 +149,6 @@ mod tests {
 
     fn job(schedule: &str, delay: i64) -> Job {
         let seed = Seed { host: String::new(), owner: String::new() };
-        let recipe = Recipe {
-            kind: Kind::Entry,
-            command: Text::default(),
-            input: None,
-            environment: [].into(),
-            uid: None,
-            directory: None,
-            umask: None,
-            nice: 0,
-            knows_run: false,
-            quiet: false,
-            mailing: Mailing::default(),
-            manner: None,
-        };
         Job {
             id: JobId("x".to_owned()),
             name: "x".to_owned(),
@@ -174,7 +160,7 @@ mod tests {
             single: false,
             terms: Terms::default(),
             retries: Retries::NEVER,
-            recipe,
+            recipe: Recipe::plain(Kind::Entry, Text::default()),
             origin: Origin { source: Source("crontab".into()), line: 1 },
         }
     }

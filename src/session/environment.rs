@@ -177,7 +177,7 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::job::{JobId, Mailing};
+    use crate::plan::job::JobId;
     use crate::plan::run::RunId;
 
     /// The run that makes up for the first instant of all.
@@ -221,20 +221,7 @@ mod tests {
     }
 
     fn recipe(kind: Kind, assignments: &[(Text, Text)]) -> Recipe {
-        Recipe {
-            kind,
-            uid: None,
-            command: Text::default(),
-            input: None,
-            environment: assignments.into(),
-            directory: None,
-            umask: None,
-            nice: 0,
-            knows_run: false,
-            quiet: false,
-            mailing: Mailing::default(),
-            manner: None,
-        }
+        Recipe { environment: assignments.into(), ..Recipe::plain(kind, Text::default()) }
     }
 
     const PLAIN: &str = "HOME=/home/alice LOGNAME=alice USER=alice SHELL=/bin/sh PATH=/usr/bin:/bin:/usr/sbin:/sbin";

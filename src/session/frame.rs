@@ -143,7 +143,7 @@ fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::job::{JobId, Kind, Mailing, Recipe};
+    use crate::plan::job::{JobId, Kind, Recipe};
     use crate::plan::manner::OWN;
     use crate::plan::run::{Mailer, Run, Trigger};
     use crate::plan::text::Text;
@@ -160,18 +160,10 @@ mod tests {
                 attempt: 1,
             },
             recipe: Recipe {
-                kind: Kind::At,
-                uid: None,
-                command: Text(vec![b'x', 0xff]),
-                input: None,
                 environment: [(Text::from("A"), Text::from("1"))].into(),
                 directory: Some(Text::from("/")),
                 umask: Some(0o27),
-                nice: 0,
-                knows_run: false,
-                quiet: false,
-                mailing: Mailing::default(),
-                manner: None,
+                ..Recipe::plain(Kind::At, Text(vec![b'x', 0xff]))
             },
             crontab: None,
             stamp: None,

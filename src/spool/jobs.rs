@@ -350,18 +350,9 @@ pub fn of_anacrontab(
             terms: policy::terms_of_period(&options),
             retries: policy::retries(&options),
             recipe: Recipe {
-                kind: Kind::Period,
-                command: line.command,
-                input: None,
                 environment: line.environment,
-                uid: None,
-                directory: None,
-                umask: None,
-                nice: 0,
                 knows_run: is_told(&options),
-                quiet: false,
-                mailing: Mailing::default(),
-                manner: None,
+                ..Recipe::plain(Kind::Period, line.command)
             },
             origin: Origin { source: source.clone(), line: line.line },
         }))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{NaiveDate, TimeDelta};
 use rat::plan::catch_up::{Every, Period};
 use rat::plan::civil::Offsets;
-use rat::plan::job::{Job, JobId, Kind, Mailing, Origin, Recipe, Source};
+use rat::plan::job::{Job, JobId, Kind, Origin, Recipe, Source};
 use rat::plan::missed::Terms;
 use rat::plan::retry::Retries;
 use rat::plan::schedule::{Calendar, Schedule, Seconds, Stars};
@@ -284,18 +284,5 @@ fn calendar(five: &[Field; 5]) -> Calendar {
 
 /// What every simulated job runs.
 pub fn recipe() -> Recipe {
-    Recipe {
-        kind: Kind::SystemEntry,
-        uid: None,
-        command: Text::from("true"),
-        input: None,
-        environment: Arc::new([]),
-        directory: None,
-        umask: None,
-        nice: 0,
-        knows_run: false,
-        quiet: false,
-        mailing: Mailing::default(),
-        manner: None,
-    }
+    Recipe::plain(Kind::SystemEntry, Text::from("true"))
 }
