@@ -142,30 +142,35 @@ fn every_method_and_error_is_in_its_page() {
     }
 }
 
+/// The texts of a module: that of its file, or those in its directory.
+fn sources(module: &str) -> Vec<String> {
+    match fs::read_dir(format!("src/{module}")) {
+        Ok(files) => files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect(),
+        Err(_) => vec![fs::read_to_string(format!("src/{module}.rs")).unwrap()],
+    }
+}
+
 #[test]
 fn every_code_is_in_its_page() {
     let page = page("rat-crontab.5");
     let mut told = BTreeSet::new();
-    let syntax = [
-        "anacrontab",
-        "config",
-        "crontab",
-        "directive",
-        "expression",
-        "field",
-        "lints",
-        "options",
-        "portability",
-        "rat_conf",
+    let modules = [
+        "syntax/anacrontab",
+        "syntax/config",
+        "syntax/crontab",
+        "syntax/directive",
+        "syntax/expression",
+        "syntax/field",
+        "syntax/lints",
+        "syntax/options",
+        "syntax/portability",
+        "syntax/rat_conf",
+        "client/check",
+        "client/host",
+        "spool/jobs",
+        "spool/mod",
     ];
-    let syntax = syntax.map(|file| format!("src/syntax/{file}.rs"));
-    for file in syntax.iter().map(String::as_str).chain([
-        "src/client/check.rs",
-        "src/client/host.rs",
-        "src/spool/jobs.rs",
-        "src/spool/mod.rs",
-    ]) {
-        let source = fs::read_to_string(file).unwrap();
+    for source in modules.into_iter().flat_map(sources) {
         let code = |word: &str| {
             word.len() == 4
                 && word.starts_with(['E', 'N', 'W'])

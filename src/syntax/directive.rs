@@ -232,16 +232,17 @@ impl Directives {
         let mut inline = None;
         while let Some(found) = pair(text, at) {
             at = found.end;
-            let (key, value) = (&text[found.key.clone()], found.value.clone());
-            let (Ok(key), Ok(value_text)) = (str::from_utf8(key), found.text(text)) else {
-                said.push(not_a_pair(line, found.key.start..found.end, found.why()));
-                continue;
+            let (key, value) = match found.read(text) {
+                Ok(read) => read,
+                Err(why) => {
+                    said.push(not_a_pair(line, found.key.start..found.end, why));
+                    continue;
+                }
             };
             let written = String::from_utf8_lossy(&text[found.written()]);
             inline.get_or_insert_with(|| inline_spelling(key, &written));
-            let columns = (found.key, value);
-            let level = Level::Directive;
-            let spelled = Spelled { level, key, value: value_text, line, columns };
+            let columns = (found.key, found.value);
+            let spelled = Spelled { level: Level::Directive, key, value, line, columns };
             choose(&mut self.above, &mut self.told, &spelled, said);
         }
         let inline = inline.unwrap_or_else(|| "RAT_TIMEOUT=1h".to_owned());
@@ -306,17 +307,20 @@ impl Directives {
             self.prefixes(&text[..command.end], line, command.start, &mut inline, said);
         }
         self.check_guard(&text[command], said);
-        let lines = self.reaches.iter_mut().rev().take_while(|reach| reach.entries == entries);
-        let mut above = line;
-        for reach in lines {
-            above = above.saturating_sub(1);
-            reach.is_above_entry = reach.line == above;
-        }
+        self.find_above(line, entries);
         let above = std::mem::take(&mut self.above);
         self.above_lines.clear();
         let options = merge(&[&inline, &above, &self.lines])?;
         said.extend(fleet_without_timeout(&options));
         Some(options)
+    }
+
+    /// Finds the assignments that stand directly above an entry, in the lines before it.
+    fn find_above(&mut self, line: u32, entries: usize) {
+        let since = self.reaches.iter_mut().rev().take_while(|reach| reach.entries == entries);
+        for (reach, distance) in since.zip(1..) {
+            reach.is_above_entry = reach.line + distance == line;
+        }
     }
 
     /// `match=TEXT`: the directives are void for another command than the one they were written for.
@@ -367,14 +371,13 @@ impl Directives {
     ) {
         let mut at = start;
         while let Some(name) = prefix_name(text, at) {
+            let key = key_of(&String::from_utf8_lossy(&text[at + 4..name.end]));
             let Some(word) = ShellWord::read(text, name.end + 1) else {
-                let key = key_of(&String::from_utf8_lossy(&text[at + 4..name.end]));
                 if let Some(known) = options::named(&key) {
                     said.push(not_literal(known, line, at..name.end));
                 }
                 return;
             };
-            let key = key_of(&String::from_utf8_lossy(&text[at + 4..name.end]));
             let columns = (at..name.end, word.columns);
             let level = Level::Inline;
             let spelled = Spelled { level, key: &key, value: &word.value, line, columns };
@@ -431,7 +434,7 @@ fn key_of(name: &str) -> String {
 }
 
 fn inline_spelling(key: &str, value: &str) -> String {
-    format!("RAT_{}={value}", key.to_ascii_uppercase().replace('-', "_")).escape_debug().to_string()
+    format!("{}={value}", options::variable(key)).escape_debug().to_string()
 }
 
 fn marker(comment: &[u8]) -> Option<&'static str> {
@@ -490,13 +493,12 @@ fn merge(levels: &[&Chosens]) -> Option<Options> {
             return None;
         }
         is_misread |= misread != 0;
-        let of_level = seen;
         for chosen in &level.chosen {
-            let bit = chosen.key.bit();
-            if of_level & bit == 0 {
-                seen |= bit;
-                // A guard has done its work.
-                all.extend((chosen.key != Key::Match).then(|| chosen.clone()));
+            let is_new = seen & chosen.key.bit() == 0;
+            seen |= chosen.key.bit();
+            // A guard has done its work.
+            if is_new && chosen.key != Key::Match {
+                all.push(chosen.clone());
             }
         }
     }
@@ -537,19 +539,14 @@ fn unknown(spelled: &Spelled<'_>) -> Option<Diagnostic> {
         return Some(Diagnostic::warning("W010", spelled.line, columns, message));
     }
     let message = format!("there is no option `{}`", spelling(&shown));
-    let near = options::near(&shown);
-    let said = match (near, spelled.level) {
+    Some(match (options::near(&shown), spelled.level) {
+        (Some(name), _) => Diagnostic::warning("W010", spelled.line, columns, message)
+            .label(format!("did you mean `{}`?", spelling(name))),
         (None, Level::Line | Level::Inline) => {
-            return Some(
-                Diagnostic::note("W010", spelled.line, columns, message)
-                    .label("this is a variable like others"),
-            );
+            Diagnostic::note("W010", spelled.line, columns, message)
+                .label("this is a variable like others")
         }
-        _ => Diagnostic::warning("W010", spelled.line, columns, message),
-    };
-    Some(match near {
-        Some(name) => said.label(format!("did you mean `{}`?", spelling(name))),
-        None => said,
+        (None, _) => Diagnostic::warning("W010", spelled.line, columns, message),
     })
 }
 
@@ -574,16 +571,14 @@ fn reserved_word(text: &[u8], at: usize, line: u32) -> Option<Diagnostic> {
     const RESERVED: &[&str] =
         &["!", "[[", "case", "coproc", "for", "function", "if", "select", "until", "while", "{"];
     let rest = &text[at..];
-    let length = rest.iter().take_while(|byte| !is_blank(**byte) && **byte != b';').count();
-    let is_reserved = RESERVED.iter().any(|word| word.as_bytes() == &rest[..length]);
-    let length = if rest.starts_with(b"(") { 1 } else { length };
-    if !is_reserved && !rest.starts_with(b"(") {
-        return None;
-    }
-    let word = String::from_utf8_lossy(&rest[..length]);
+    let first = rest.split(|byte| is_blank(*byte) || *byte == b';').next()?;
+    let word = match rest {
+        [b'(', ..] => "(",
+        _ => RESERVED.iter().copied().find(|word| word.as_bytes() == first)?,
+    };
     let message = format!("a shell cannot read `RAT_…=` before `{word}`");
     Some(
-        Diagnostic::error("E021", line, at..at + length, message)
+        Diagnostic::error("E021", line, at..at + word.len(), message)
             .label("the shell will reject this command")
             .help("write the options as `#rat: name=value` above the entry"),
     )
@@ -616,15 +611,16 @@ struct Pair {
 }
 
 impl Pair {
-    fn text<'t>(&self, text: &'t [u8]) -> Result<&'t str, ()> {
-        match self.wrong {
-            Some(_) => Err(()),
-            None => str::from_utf8(&text[self.value.clone()]).map_err(|_| ()),
+    /// Its key and its value, or what is wrong with it.
+    fn read<'t>(&self, text: &'t [u8]) -> Result<(&'t str, &'t str), &'static str> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
         }
-    }
-
-    fn why(&self) -> &'static str {
-        self.wrong.unwrap_or("an option is UTF-8")
+        let read = |part: &Range<usize>| str::from_utf8(&text[part.clone()]);
+        match (read(&self.key), read(&self.value)) {
+            (Ok(key), Ok(value)) => Ok((key, value)),
+            _ => Err("an option is UTF-8"),
+        }
     }
 
     /// The value with its quotes.

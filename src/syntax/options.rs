@@ -196,11 +196,11 @@ pub const OPTIONS: &[Known] = &[
     option(Key::Umask, "umask", Takes::Octal, "022"),
     option(Key::OkExit, "ok-exit", Takes::List(Item::Status), "0"),
     option(Key::FailWhen, "fail-when", Takes::Word(&["exit", "stderr", "output"]), "exit"),
-    Known { is_honoured: true, ..option(Key::Retries, "retries", Takes::Number(0, 100), "0") },
-    Known { is_honoured: true, ..option(Key::RetryDelay, "retry-delay", Takes::Duration, "30s") },
-    Known { is_honoured: true, ..option(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h") },
-    Known { is_honoured: true, ..option(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp") },
-    Known { is_honoured: true, ..option(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout") },
+    honoured(Key::Retries, "retries", Takes::Number(0, 100), "0"),
+    honoured(Key::RetryDelay, "retry-delay", Takes::Duration, "30s"),
+    honoured(Key::RetryMaxDelay, "retry-max-delay", Takes::Duration, "1h"),
+    honoured(Key::RetryBackoff, "retry-backoff", Takes::Word(&["fixed", "exp"]), "exp"),
+    honoured(Key::RetryOn, "retry-on", Takes::List(Item::Reason), "any but timeout"),
     option(Key::Output, "output", Takes::List(Item::Sink), "mail,history"),
     option(Key::KeepOutput, "keep-output", Takes::Size, "1M"),
     option(Key::KeepRuns, "keep-runs", Takes::Number(1, i32::MAX as i64), "50"),
@@ -255,10 +255,15 @@ pub fn near(name: &str) -> Option<&'static str> {
     nearest(name, names.filter(|known| known.len().abs_diff(name.len()) <= 2))
 }
 
+/// The variable that stands for an option of this name: `RAT_RETRY_DELAY` for `retry-delay`.
+pub fn variable(name: &str) -> String {
+    format!("RAT_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
 impl Known {
-    /// The name of its variable: `RAT_RETRY_DELAY`.
+    /// The variable that stands for it.
     pub fn variable(&self) -> String {
-        format!("RAT_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+        variable(self.name)
     }
 
     /// The value that a text says, if it says one.
