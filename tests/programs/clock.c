@@ -1,8 +1,8 @@
 /* Loaded in front of libc: the program lives on clocks of its own, which stand still while it works and jump to the
  * instant its timer is armed for when nothing else is to be done.
  *
- * RAT_SIM_FROM and RAT_SIM_UNTIL: seconds since 1970; the clock stands at the first until the file named by RAT_SIM_GO
- * is there, and does not pass the second. RAT_SIM_QUIET: so many milliseconds without an event count as nothing to be
+ * RAT_SIM_FROM and RAT_SIM_UNTIL: seconds since 1970; the clock stands at the first until ratd says that it is ready and
+ * the file named by RAT_SIM_GO is there, and does not pass the second. RAT_SIM_QUIET: so many milliseconds without an event count as nothing to be
  * done. RAT_SIM_EVENTS: a file with lines "SECONDS sleep LENGTH" (the machine sleeps), "SECONDS set LENGTH" (the clock
  * is set forward, or back by a negative length) and "SECONDS hold LENGTH" (the program does not get to run), in the order
  * of their instants by the clock.
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 static struct timespec wall, until, armed;
-static int timer = -1, quiet, ended, running;
+static int timer = -1, quiet, ready, ended, running;
 /* The clock of the time since boot is this far behind that on the wall, and the one that stops in sleep more. */
 static time_t boot_behind, behind;
 
@@ -76,7 +76,7 @@ static int may_go(void)
 {
 	const char *file = getenv("RAT_SIM_GO");
 
-	if (running > 0)
+	if (!ready || running > 0)
 		return 0;
 	return !file || access(file, F_OK) == 0;
 }
@@ -128,6 +128,8 @@ ssize_t write(int fd, const void *text, size_t length)
 	ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
 	char instant[24];
 
+	if (fd == 2)
+		ready |= tells(text, length, "ready: ") || tells(text, length, "stop with Ctrl-C");
 	if (fd == 2 && getenv("RAT_SIM_TELL")) {
 		snprintf(instant, sizeof instant, "%lld ", (long long)wall.tv_sec);
 		real(fd, instant, strlen(instant));
