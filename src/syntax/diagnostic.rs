@@ -1,6 +1,10 @@
 //! What is wrong with a piece of text, where, and what to write instead. Knows how to say it, not what is wrong.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+/// A line with more bytes is named and not drawn: each drawing takes as long as the whole line, and a line of a thousand
+/// errors would be drawn a thousand times.
+const LONGEST_DRAWN: usize = 4000;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,28 +107,57 @@ impl Diagnostic {
     /// The picture for people: message, place, the line itself with carets, and what to write instead.
     /// `line` is the text of the line, without its end.
     pub fn picture(&self, file: &str, line: &str) -> String {
-        // Control characters would move the carets or worse; a tab is one blank wide here.
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let level = match self.severity {
             Severity::Note => Level::NOTE,
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
         };
-        let start = floor_char_boundary(&line, self.columns.start);
-        let end = floor_char_boundary(&line, self.columns.end).max(start);
-        let annotation = AnnotationKind::Primary.span(start..end).label(self.label.as_str());
-        let snippet = Snippet::source(line.as_str())
-            .line_start(self.line as usize)
-            .path(file)
-            .annotation(annotation);
-        let mut group = level.primary_title(self.message.as_str()).id(self.code).element(snippet);
+        let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
+        if line.len() <= LONGEST_DRAWN {
+            group = group.element(self.drawing(file, line));
+        } else {
+            group = group.element(self.place(file, line));
+            if !self.label.is_empty() {
+                group = group.element(Level::NOTE.message(self.label.as_str()));
+            }
+        }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         Renderer::plain().render(&[group]).to_string()
     }
+
+    fn place<'a>(&self, file: &'a str, line: &str) -> Origin<'a> {
+        let before = &line[..floor_char_boundary(line, self.columns.start)];
+        Origin::path(file).line(self.line as usize).char_column(before.chars().count() + 1)
+    }
+
+    fn drawing<'a>(&'a self, file: &'a str, line: &str) -> Snippet<'a, Annotation<'a>> {
+        // Control characters would move the carets or worse; a tab is one blank wide here.
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let start = floor_char_boundary(&line, self.columns.start);
+        let end = floor_char_boundary(&line, self.columns.end).max(start);
+        let annotation = AnnotationKind::Primary.span(start..end).label(self.label.as_str());
+        Snippet::source(line).line_start(self.line as usize).path(file).annotation(annotation)
+    }
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_drawn_and_a_very_long_one_is_named() {
+        let wrong = Diagnostic::error("E000", 7, 5..7, "no such word".to_owned());
+        let wrong = wrong.label("here").help("leave it");
+        let drawn = "error[E000]: no such word\n --> tab:7:5\n  |\n7 | ü a xy\n  |     ^^ here\n  |\n  = help: leave it";
+        assert_eq!(wrong.picture("tab", "ü a xy"), drawn);
+        let long = format!("ü a xy{}", " ".repeat(LONGEST_DRAWN));
+        let named = "error[E000]: no such word\n--> tab:7:5\n = note: here\n = help: leave it";
+        assert_eq!(wrong.picture("tab", &long), named);
+    }
 }
