@@ -16,6 +16,7 @@ pub mod expression;
 pub mod field;
 pub mod lines;
 pub mod lints;
+pub mod nearest;
 pub mod on_calendar;
 pub mod options;
 pub mod portability;
