@@ -43,11 +43,13 @@ fn hold_standard_descriptors() {
     for number in 0..=2 {
         // SAFETY: it is only asked about, and may be closed.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-        if fcntl(descriptor, FcntlArg::F_GETFD) == Err(Errno::EBADF)
-            && let Ok(null) = open("/dev/null", OFlag::O_RDWR, Mode::empty())
-        {
-            // The lowest free number is this one.
-            let _ = null.into_raw_fd();
+        if fcntl(descriptor, FcntlArg::F_GETFD) != Err(Errno::EBADF) {
+            continue;
+        }
+        // The lowest free number is this one. As std does: better no program than one that writes into another file.
+        match open("/dev/null", OFlag::O_RDWR, Mode::empty()) {
+            Ok(null) => drop(null.into_raw_fd()),
+            Err(_) => std::process::abort(),
         }
     }
 }
