@@ -29,18 +29,15 @@ use crate::zone::Zone;
 /// What rat-at was asked for.
 #[derive(Debug, Default)]
 pub struct At {
-    pub queue: Option<String>,
-    pub batch: bool,
+    what: What,
+    /// As it is shown: `=` for what runs.
+    pub queue: Option<char>,
     pub mail: Mail,
     pub user: Option<String>,
     pub file: Option<PathBuf>,
-    pub touch: Option<String>,
-    list: bool,
-    remove: bool,
-    print: bool,
+    touch: Option<String>,
     verbose: bool,
     version: bool,
-    help: bool,
     format: Option<String>,
     pub deadline: Option<TimeDelta>,
     dry_run: bool,
@@ -49,8 +46,34 @@ pub struct At {
     words: Vec<String>,
 }
 
+/// What is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum What {
+    #[default]
+    Queue,
+    QueueBatch,
+    List,
+    Remove,
+    Print,
+    Help,
+}
+
+impl What {
+    /// Whether this option means anything behind the one for this. In front of it at takes every one.
+    fn takes(self, name: &str) -> bool {
+        let of_all = ["root", "h"].contains(&name);
+        match self {
+            What::Queue => true,
+            What::QueueBatch => !["l", "r", "d", "c", "b", "o"].contains(&name),
+            What::List => of_all || ["q", "o", "V"].contains(&name),
+            What::Remove => of_all || name == "V",
+            What::Print | What::Help => of_all,
+        }
+    }
+}
+
 /// How it is called.
-pub const USAGE: Usage = Usage {
+pub static USAGE: Usage = Usage {
     program: "rat-at",
     about: "Runs commands once, at a later time",
     ways: &[
@@ -94,47 +117,60 @@ pub const USAGE: Usage = Usage {
 };
 
 impl At {
-    /// Reads the words behind the program's name.
-    fn read(words: impl IntoIterator<Item = OsString>) -> Result<At, String> {
+    /// Reads the words behind the program's name, up to the first that is wrong.
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<At, Wrong> {
         let mut at = At::default();
-        for given in getopt::read(&USAGE, words)? {
-            match given {
+        for given in getopt::read(&USAGE, words) {
+            match given.map_err(Wrong::Usage)? {
                 Given::Operand(word) => at.words.push(text(&word)),
+                Given::Flag(name, _) if !at.what.takes(name) => {
+                    return Err(Wrong::Usage(getopt::no_option(name.as_bytes())));
+                }
                 Given::Flag(name, value) => at.set(name, value)?,
+            }
+            if at.what == What::Help {
+                break;
             }
         }
         Ok(at)
     }
 
-    fn set(&mut self, name: &str, value: OsString) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), Wrong> {
         match name {
-            "q" => self.queue = Some(text(&value)),
-            "b" => self.batch = true,
+            "q" => self.queue = Some(queue::listed(&text(&value)).map_err(Wrong::Usage)?),
+            "b" => self.what = What::QueueBatch,
             // The last one counts.
             "m" => self.mail = Mail::Always,
             "M" => self.mail = Mail::Never,
             "u" => self.user = Some(text(&value)),
             "f" => self.file = Some(value.into()),
             "t" => self.touch = Some(text(&value)),
-            "l" => self.list = true,
-            "r" | "d" => self.remove = true,
-            "c" => self.print = true,
+            "l" => self.what = What::List,
+            "r" | "d" => self.what = What::Remove,
+            "c" => self.what = What::Print,
             "v" => self.verbose = true,
             "V" => self.version = true,
             "o" => self.format = Some(text(&value)),
             "deadline" => {
                 let wrong = |why| format!("--deadline {}: {why}", text(&value).escape_debug());
-                self.deadline = Some(duration::named(&text(&value)).map_err(wrong)?);
+                let longest = duration::named(&text(&value)).map_err(wrong);
+                self.deadline = Some(longest.map_err(Wrong::Usage)?);
             }
             "dry-run" => self.dry_run = true,
             "now" => {
                 let wrong = |_| format!("--now {}: no such time", text(&value).escape_debug());
-                self.now = Some(text(&value).parse().map_err(wrong)?);
+                let seconds = text(&value).parse().map_err(wrong);
+                self.now = Some(seconds.map_err(Wrong::Usage)?);
             }
             "root" => self.root = Some(value.into()),
-            _ => self.help = true,
+            _ => self.what = What::Help,
         }
         Ok(())
+    }
+
+    /// Whether the job waits for the load to fall.
+    pub fn is_batch(&self) -> bool {
+        self.what == What::QueueBatch
     }
 }
 
@@ -147,7 +183,7 @@ pub fn main() -> ExitCode {
         "batch" => batch(),
         _ => match At::read(std::env::args_os().skip(1)) {
             Ok(at) => run(&at, &program),
-            Err(error) => queue::wrong_usage(&USAGE, &program, &error),
+            Err(wrong) => said(wrong, &program),
         },
     }
 }
@@ -160,54 +196,47 @@ pub fn batch() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let program = called::name("rat-batch");
-    let (queue, words) = (Some("b".to_owned()), vec!["now".to_owned()]);
+    let (queue, words) = (Some('b'), vec!["now".to_owned()]);
     run(&At { queue, words, ..At::default() }, &program)
 }
 
 fn run(at: &At, program: &str) -> ExitCode {
-    if at.version {
-        complain(&format!("{program} {}", env!("CARGO_PKG_VERSION")));
-        return ExitCode::SUCCESS;
-    }
-    // As at: who asks how it is called has not got anything queued.
-    if at.help {
-        return queue::help(&USAGE, program);
-    }
-    if let Some(status) = on_the_queue(at, program) {
-        return status;
-    }
-    let said = |wrong| {
-        complain(&match wrong {
-            Wrong::Classic(line) => line,
-            Wrong::Ours(message) => format!("{program}: {message}"),
-        });
-        ExitCode::FAILURE
-    };
-    let zone = match Zone::local(Path::new("/")) {
-        Ok(zone) => zone,
-        Err(unknown) => return said(Wrong::Ours(unknown.to_string())),
-    };
-    match due(at, &zone) {
-        Ok(due) if at.dry_run => print(program, |output| writeln!(output, "{}", iso(due, &zone))),
-        Ok(due) => submit(at, due, &zone, program).map_or_else(said, |()| ExitCode::SUCCESS),
-        Err(wrong) => said(wrong),
+    let (root, jobs) = (at.root.clone(), at.words.clone());
+    match at.what {
+        // As at: who asks how it is called has not got anything queued.
+        What::Help => queue::help(&USAGE, program),
+        _ if at.version => queue::version(program),
+        What::List => {
+            let (queue, format) = (at.queue, at.format.clone());
+            let asked = Atq { queue, format, root, jobs, ..Atq::default() };
+            queue::list(&asked, program)
+        }
+        What::Remove => queue::remove(&Atrm { root, jobs, ..Atrm::default() }, &USAGE, program),
+        What::Print => queue::show(&jobs, root.as_deref(), &USAGE, program),
+        What::Queue | What::QueueBatch => {
+            let queued = queue_or_show(at, program);
+            queued.unwrap_or_else(|wrong| said(wrong, program))
+        }
     }
 }
 
-/// `-l`, `-r`, `-d` and `-c`: what is asked is not about a new job.
-fn on_the_queue(at: &At, program: &str) -> Option<ExitCode> {
-    let (root, jobs) = (at.root.clone(), at.words.clone());
-    if at.list {
-        let (queue, format) = (at.queue.clone(), at.format.clone());
-        let asked = Atq { queue, format, root, jobs, ..Atq::default() };
-        Some(queue::list(&asked, program))
-    } else if at.remove {
-        Some(queue::remove(&Atrm { root, jobs, ..Atrm::default() }, program))
-    } else if at.print {
-        Some(queue::show(&jobs, root.as_deref(), program))
-    } else {
-        None
+/// Queues the job, or with `--dry-run` shows when it would be due.
+fn queue_or_show(at: &At, program: &str) -> Result<ExitCode, Wrong> {
+    let zone = Zone::local(Path::new("/")).map_err(|unknown| Wrong::Ours(unknown.to_string()))?;
+    let due = due(at, &zone)?;
+    if at.dry_run {
+        return Ok(print(program, |output| writeln!(output, "{}", iso(due, &zone))));
     }
+    submit(at, due, &zone, program).map(|()| ExitCode::SUCCESS)
+}
+
+fn said(wrong: Wrong, program: &str) -> ExitCode {
+    match wrong {
+        Wrong::Classic(line) => complain(&line),
+        Wrong::Ours(message) => complain(&format!("{program}: {message}")),
+        Wrong::Usage(why) => return queue::wrong_usage(&USAGE, program, &why),
+    }
+    ExitCode::FAILURE
 }
 
 /// Hands the job to ratd. It is on disk when its number is printed.
@@ -241,6 +270,8 @@ pub enum Wrong {
     Classic(String),
     /// What rat says.
     Ours(String),
+    /// The command line itself is wrong.
+    Usage(String),
 }
 
 impl From<String> for Wrong {
@@ -258,16 +289,17 @@ fn due(at: &At, zone: &Zone) -> Result<Timestamp, Wrong> {
         None => now(),
     };
     match &at.touch {
-        Some(_) if !at.words.is_empty() => {
-            Err(Wrong::Classic("Cannot give time twice.".to_owned()))
+        Some(text) => {
+            let due = parse_touch(text, present, zone).map_err(|wrong| {
+                let shown = text.escape_debug();
+                Wrong::Classic(format!("invalid date format: {shown}\n{}", told(text, &wrong)))
+            })?;
+            let twice = || Wrong::Classic("Cannot give time twice.".to_owned());
+            at.words.is_empty().then_some(due).ok_or_else(twice)
         }
-        Some(text) => parse_touch(text, present, zone).map_err(|wrong| {
-            let shown = text.escape_debug();
-            Wrong::Classic(format!("invalid date format: {shown}\n{}", told(text, &wrong)))
-        }),
         None => {
             let words = match at.words.join(" ") {
-                words if words.is_empty() && at.batch => "now".to_owned(),
+                words if words.is_empty() && at.is_batch() => "now".to_owned(),
                 words => words,
             };
             let told = |wrong, classic| Wrong::Ours(told(&words, &wrong) + classic);

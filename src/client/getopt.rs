@@ -56,75 +56,92 @@ pub enum Given {
     Operand(OsString),
 }
 
-/// Reads the words behind the program's name. An error is what getopt(3) says, without the program in front.
-pub fn read(
-    usage: &Usage,
-    words: impl IntoIterator<Item = OsString>,
-) -> Result<Vec<Given>, String> {
-    let mut words = words.into_iter();
-    let mut given = Vec::new();
-    while let Some(word) = words.next() {
-        match word.as_bytes() {
-            b"--" => given.extend(words.by_ref().map(Given::Operand)),
-            [b'-', b'-', long @ ..] => given.push(usage.long(long, &mut words)?),
-            [b'-', letters @ ..] if !letters.is_empty() => {
-                usage.letters(letters, &mut words, &mut given)?;
-            }
-            _ => given.push(Given::Operand(word)),
-        }
-    }
-    Ok(given)
+/// The words behind a program's name, one after the other, so that what is said of one comes before what is wrong with
+/// the next. An error is what getopt(3) says, without the program in front.
+pub struct Words<I> {
+    usage: &'static Usage,
+    words: I,
+    /// The letters of a word that are still to be read.
+    letters: Vec<u8>,
+    only_operands: bool,
 }
 
-impl Usage {
+/// Reads the words behind the program's name.
+pub fn read<I: IntoIterator<Item = OsString>>(
+    usage: &'static Usage,
+    words: I,
+) -> Words<I::IntoIter> {
+    Words { usage, words: words.into_iter(), letters: Vec::new(), only_operands: false }
+}
+
+impl<I: Iterator<Item = OsString>> Iterator for Words<I> {
+    type Item = Result<Given, String>;
+
+    fn next(&mut self) -> Option<Result<Given, String>> {
+        if !self.letters.is_empty() {
+            return Some(self.letter());
+        }
+        let word = self.words.next()?;
+        Some(match word.as_bytes() {
+            _ if self.only_operands => Ok(Given::Operand(word)),
+            b"--" => {
+                self.only_operands = true;
+                return self.next();
+            }
+            [b'-', b'-', long @ ..] => self.long(long),
+            [b'-', letters @ ..] if !letters.is_empty() => {
+                self.letters = letters.to_vec();
+                self.letter()
+            }
+            _ => Ok(Given::Operand(word)),
+        })
+    }
+}
+
+impl<I: Iterator<Item = OsString>> Words<I> {
     /// `deadline=30m`, or `deadline` with the value in the next word.
-    fn long(
-        &self,
-        word: &[u8],
-        words: &mut impl Iterator<Item = OsString>,
-    ) -> Result<Given, String> {
+    fn long(&mut self, word: &[u8]) -> Result<Given, String> {
         let (name, attached) = match word.iter().position(|byte| *byte == b'=') {
             Some(end) => (&word[..end], Some(&word[end + 1..])),
             None => (word, None),
         };
-        let shown = || format!("'--{}'", shown(name));
-        let flag = self.flag(name).filter(|_| name.len() > 1);
-        let flag = flag.ok_or_else(|| format!("unrecognized option {}", shown()))?;
+        let flag = self.usage.flag(name).filter(|_| name.len() > 1);
+        let flag = flag.ok_or_else(|| no_option(name))?;
         let value = match (flag.value, attached) {
             (None, Some(_)) => {
-                return Err(format!("option {} doesn't allow an argument", shown()));
+                return Err(format!("option '--{}' doesn't allow an argument", shown(name)));
             }
             (None, None) => Some(OsString::new()),
             (Some(_), Some(value)) => Some(owned(value)),
-            (Some(_), None) => words.next(),
+            (Some(_), None) => self.words.next(),
         };
-        let value = value.ok_or_else(|| format!("option {} requires an argument", shown()))?;
-        Ok(Given::Flag(flag.names[0], value))
+        let missing = || format!("option '--{}' requires an argument", shown(name));
+        Ok(Given::Flag(flag.names[0], value.ok_or_else(missing)?))
     }
 
-    /// `ml`, or `qb`, whose value may also be in the next word.
-    fn letters(
-        &self,
-        mut letters: &[u8],
-        words: &mut impl Iterator<Item = OsString>,
-        given: &mut Vec<Given>,
-    ) -> Result<(), String> {
-        while let [letter, rest @ ..] = letters {
-            let name = std::slice::from_ref(letter);
-            let flag = self.flag(name);
-            let flag = flag.ok_or_else(|| format!("invalid option -- '{}'", shown(name)))?;
-            let value = match (flag.value, rest) {
-                (None, _) => Some(OsString::new()),
-                (Some(_), []) => words.next(),
-                (Some(_), rest) => Some(owned(rest)),
-            };
-            let missing = || format!("option requires an argument -- '{}'", shown(name));
-            given.push(Given::Flag(flag.names[0], value.ok_or_else(missing)?));
-            letters = if flag.value.is_some() { &[] } else { rest };
-        }
-        Ok(())
+    /// The first of `ml`, or of `qb`, whose value may also be in the next word.
+    fn letter(&mut self) -> Result<Given, String> {
+        let name = [self.letters.remove(0)];
+        let flag = self.usage.flag(&name).ok_or_else(|| no_option(&name))?;
+        let value = match flag.value {
+            None => Some(OsString::new()),
+            Some(_) if self.letters.is_empty() => self.words.next(),
+            Some(_) => Some(owned(&std::mem::take(&mut self.letters))),
+        };
+        let missing = || format!("option requires an argument -- '{}'", shown(&name));
+        Ok(Given::Flag(flag.names[0], value.ok_or_else(missing)?))
     }
+}
 
+/// What is said of an option that is none, or not there.
+pub fn no_option(name: &[u8]) -> String {
+    match name {
+        [_] => format!("invalid option -- '{}'", shown(name)),
+        _ => format!("unrecognized option '--{}'", shown(name)),
+    }
+}
+
+impl Usage {
     fn flag(&self, name: &[u8]) -> Option<&'static Flag> {
         self.flags.iter().find(|flag| flag.names.iter().any(|known| known.as_bytes() == name))
     }
@@ -182,7 +199,7 @@ pub fn text(value: &OsStr) -> String {
 mod tests {
     use super::*;
 
-    const USAGE: Usage = Usage {
+    static USAGE: Usage = Usage {
         program: "test",
         about: "Tests",
         ways: &["[-mM] [-q QUEUE] TIME...", "-V"],
@@ -197,7 +214,8 @@ mod tests {
 
     /// `q=b m .now` for a value, a switch and an operand.
     fn told(words: &[&str]) -> Result<String, String> {
-        let given = read(&USAGE, words.iter().map(OsString::from))?;
+        let given: Vec<_> =
+            read(&USAGE, words.iter().map(OsString::from)).collect::<Result<_, _>>()?;
         let told = given.iter().map(|given| match given {
             Given::Flag(name, value) if value.is_empty() => (*name).to_owned(),
             Given::Flag(name, value) => format!("{name}={}", value.display()),
@@ -233,7 +251,7 @@ mod tests {
             (&["-m-"], "invalid option -- '-'"),
             (&["-\n"], "invalid option -- '\\n'"),
             (&["-mq"], "option requires an argument -- 'q'"),
-            (&["--m"], "unrecognized option '--m'"),
+            (&["--m"], "invalid option -- 'm'"),
             (&["--dead"], "unrecognized option '--dead'"),
             (&["--deadline"], "option '--deadline' requires an argument"),
             (&["--version=1"], "option '--version' doesn't allow an argument"),

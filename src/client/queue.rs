@@ -28,7 +28,8 @@ use crate::zone::Zone;
 /// What rat-atq was asked for.
 #[derive(Debug, Default)]
 pub struct Atq {
-    pub queue: Option<String>,
+    /// As it is shown: `=` for what runs.
+    pub queue: Option<char>,
     pub format: Option<String>,
     pub root: Option<PathBuf>,
     pub jobs: Vec<String>,
@@ -38,7 +39,7 @@ pub struct Atq {
 }
 
 /// How rat-atq is called.
-pub const ATQ: Usage = Usage {
+pub static ATQ: Usage = Usage {
     program: "rat-atq",
     about: "Lists the jobs that rat-at queued",
     ways: &["[-q QUEUE] [-o FORMAT | --json] [JOB...]", "-V"],
@@ -64,7 +65,7 @@ pub struct Atrm {
 }
 
 /// How rat-atrm is called.
-pub const ATRM: Usage = Usage {
+pub static ATRM: Usage = Usage {
     program: "rat-atrm",
     about: "Takes jobs off the queue of rat-at",
     ways: &["[--kill] JOB...", "-V"],
@@ -80,10 +81,10 @@ pub const ATRM: Usage = Usage {
 impl Atq {
     fn read(words: impl IntoIterator<Item = OsString>) -> Result<Atq, String> {
         let mut atq = Atq::default();
-        for given in getopt::read(&ATQ, words)? {
-            match given {
+        for given in getopt::read(&ATQ, words) {
+            match given? {
                 Given::Operand(job) => atq.jobs.push(text(&job)),
-                Given::Flag("q", queue) => atq.queue = Some(text(&queue)),
+                Given::Flag("q", queue) => atq.queue = Some(listed(&text(&queue))?),
                 Given::Flag("o", format) => atq.format = Some(text(&format)),
                 Given::Flag("root", root) => atq.root = Some(root.into()),
                 Given::Flag("json", _) => atq.json = true,
@@ -98,8 +99,8 @@ impl Atq {
 impl Atrm {
     fn read(words: impl IntoIterator<Item = OsString>) -> Result<Atrm, String> {
         let mut atrm = Atrm::default();
-        for given in getopt::read(&ATRM, words)? {
-            match given {
+        for given in getopt::read(&ATRM, words) {
+            match given? {
                 Given::Operand(job) => atrm.jobs.push(text(&job)),
                 Given::Flag("root", root) => atrm.root = Some(root.into()),
                 Given::Flag("k", _) => atrm.kill = true,
@@ -128,12 +129,20 @@ pub fn atrm() -> ExitCode {
     match Atrm::read(std::env::args_os().skip(1)) {
         Ok(atrm) if atrm.version => version(&program),
         Ok(atrm) if atrm.help => help(&ATRM, &program),
-        Ok(atrm) => remove(&atrm, &program),
+        Ok(atrm) => remove(&atrm, &ATRM, &program),
         Err(error) => wrong_usage(&ATRM, &program, &error),
     }
 }
 
-fn version(program: &str) -> ExitCode {
+/// The queue that is to be listed: a letter, or `=` for what runs.
+pub fn listed(word: &str) -> Result<char, String> {
+    match word {
+        "=" => Ok('='),
+        letter => Queue::try_from(letter.to_owned()).map(Queue::letter),
+    }
+}
+
+pub fn version(program: &str) -> ExitCode {
     complain(&format!("{program} {}", env!("CARGO_PKG_VERSION")));
     ExitCode::SUCCESS
 }
@@ -162,10 +171,6 @@ pub fn said(error: &CallError, program: &str) -> String {
 
 /// Lists the queue, a line a job: number, time, queue, owner.
 pub fn list(atq: &Atq, program: &str) -> ExitCode {
-    let is_queue = |queue: &String| queue == "=" || Queue::try_from(queue.clone()).is_ok();
-    if let Some(queue) = atq.queue.as_ref().filter(|queue| !is_queue(queue)) {
-        return fail(program, &format!("queue \"{}\" is not one letter", queue.escape_debug()));
-    }
     let numbers = atq.jobs.iter().map(|job| job.parse());
     let Ok(numbers) = numbers.collect::<Result<BTreeSet<u64>, _>>() else {
         return fail(program, "invalid job number");
@@ -177,7 +182,7 @@ pub fn list(atq: &Atq, program: &str) -> ExitCode {
     };
     let wanted = |job: &&Queued| {
         (numbers.is_empty() || numbers.contains(&job.number))
-            && atq.queue.as_ref().is_none_or(|wanted| wanted.chars().eq([letter(job)]))
+            && atq.queue.is_none_or(|wanted| wanted == letter(job))
     };
     let zone = reading::local_zone();
     let format = atq.format.as_deref().and_then(|asked| StrftimeItems::new(asked).parse().ok());
@@ -269,7 +274,10 @@ fn write_json(output: &mut impl Write, job: &Queued) -> io::Result<()> {
 }
 
 /// Takes jobs off the queue. None is touched where one is no number; one of another owner is the last that is tried.
-pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
+pub fn remove(atrm: &Atrm, usage: &Usage, program: &str) -> ExitCode {
+    if atrm.jobs.is_empty() {
+        return which_jobs(usage, program);
+    }
     on_each(&atrm.jobs, atrm.root.as_deref(), program, |connection, number| {
         let removed = connection.call(&RemoveJob { number, kill: atrm.kill })?;
         if removed.running && !atrm.kill {
@@ -280,7 +288,10 @@ pub fn remove(atrm: &Atrm, program: &str) -> ExitCode {
 }
 
 /// Prints jobs as shell scripts, as `at -c` does.
-pub fn show(jobs: &[String], root: Option<&Path>, program: &str) -> ExitCode {
+pub fn show(jobs: &[String], root: Option<&Path>, usage: &Usage, program: &str) -> ExitCode {
+    if jobs.is_empty() {
+        return which_jobs(usage, program);
+    }
     on_each(jobs, root, program, |connection, number| {
         let shown = connection.call(&ShowJob { number })?;
         let gid = User::from_uid(Uid::from_raw(shown.uid)).ok().flatten();
@@ -290,6 +301,10 @@ pub fn show(jobs: &[String], root: Option<&Path>, program: &str) -> ExitCode {
     })
 }
 
+fn which_jobs(usage: &Usage, program: &str) -> ExitCode {
+    wrong_usage(usage, program, "which jobs? rat-atq lists them")
+}
+
 /// Asks about each job in turn.
 fn on_each(
     jobs: &[String],
@@ -297,9 +312,6 @@ fn on_each(
     program: &str,
     mut ask: impl FnMut(&mut Connection, u64) -> Result<ExitCode, CallError>,
 ) -> ExitCode {
-    if jobs.is_empty() {
-        return fail(program, "which jobs? rat-atq lists them");
-    }
     let mut numbers = Vec::new();
     for job in jobs {
         match job.parse() {

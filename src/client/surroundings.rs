@@ -25,7 +25,7 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Wrong
     })?;
     let queue = queue(at)?;
     // As at: who asks for batch is not warned.
-    if !at.batch {
+    if !at.is_batch() {
         complain("warning: commands will be executed using /bin/sh");
     }
     let mail_to = at.user.as_deref().map(recipient).transpose()?;
@@ -46,13 +46,13 @@ pub fn capture(at: &At, due: Timestamp, shown: &str) -> Result<Submission, Wrong
 
 /// The letter that was named; with `-b` the same in upper case, whose jobs wait for the load to fall, or `b`.
 fn queue(at: &At) -> Result<Queue, String> {
-    let named = match &at.queue {
-        Some(letter) if at.batch => letter.to_ascii_uppercase(),
-        Some(letter) => letter.clone(),
-        None if at.batch => "b".to_owned(),
-        None => "a".to_owned(),
+    let named = match at.queue {
+        Some(letter) if at.is_batch() => letter.to_ascii_uppercase(),
+        Some(letter) => letter,
+        None if at.is_batch() => 'b',
+        None => 'a',
     };
-    Queue::try_from(named)
+    Queue::try_from(named.to_string())
 }
 
 /// What the system says, without the number that Rust puts behind it.
