@@ -72,9 +72,21 @@ impl Lookout {
         entries
     }
 
-    /// Reads what changed. Watches are set before anything is read, so that no change falls in between.
+    /// Reads what changed. Watches are set before anything is read, so that no change falls in between; what has come
+    /// to be watched only after it was read is read again.
     pub fn look(&mut self, mode: &mut Mode, ledger: &mut Ledger) {
         self.watch();
+        loop {
+            self.read_changes(mode, ledger);
+            if !self.watch() {
+                break;
+            }
+        }
+        self.look_at_stamps(ledger.store());
+        self.has_looked = true;
+    }
+
+    fn read_changes(&mut self, mode: &mut Mode, ledger: &mut Ledger) {
         for change in self.spool.look() {
             let mut failed = Vec::new();
             let answer = match change {
@@ -104,9 +116,6 @@ impl Lookout {
             self.answers.give(answer);
             failed.into_iter().for_each(|failed| self.answers.give(failed));
         }
-        self.watch();
-        self.look_at_stamps(ledger.store());
-        self.has_looked = true;
     }
 
     fn note_making_up(&mut self, source: &Source, jobs: &[Arc<Job>]) {
@@ -143,7 +152,8 @@ impl Lookout {
         }
     }
 
-    fn watch(&mut self) {
+    /// Watches what is to be watched now; tells whether a directory is among it that was not.
+    fn watch(&mut self) -> bool {
         let mut wanted = self.spool.watched();
         if self.periods.values().any(|jobs| !jobs.is_empty()) {
             wanted.append(&mut directories(&self.stamps));
@@ -165,7 +175,9 @@ impl Lookout {
             }
         }
         self.blind = wanted.iter().any(|directory| is_blind(directory));
+        let has_come = !wanted.is_subset(&self.watched);
         self.watched = wanted;
+        has_come
     }
 
     /// A period job, with the date it was last done: the later one of the stamp file and the store.
