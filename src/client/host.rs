@@ -14,8 +14,8 @@ use crate::syntax::config::Config;
 use crate::syntax::crontab::{Crontab, Entry};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::{Dialect, FileNames, Loss};
+use crate::syntax::field::nearest;
 use crate::syntax::lints::line_of;
-use crate::syntax::nearest::nearest;
 use crate::syntax::rat_conf;
 use crate::sys::host;
 

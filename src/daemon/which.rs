@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::plan::job::Job;
-use crate::syntax::nearest::nearest;
+use crate::syntax::field::nearest;
 
 /// So many of those that could be meant are told.
 const TOLD: usize = 8;

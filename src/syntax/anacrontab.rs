@@ -7,9 +7,8 @@ use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::directive::{Directives, Options};
 use crate::syntax::environment::Environment;
 use crate::syntax::expression::{Word, is_blank, words};
-use crate::syntax::field::Place;
+use crate::syntax::field::{Place, nearest};
 use crate::syntax::lines::lines;
-use crate::syntax::nearest::nearest;
 
 /// One parsed anacrontab.
 #[derive(Clone, Debug, Default)]

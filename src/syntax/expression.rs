@@ -11,7 +11,6 @@ use crate::syntax::dialect::{Dialect, Fields};
 use crate::syntax::field::{
     self, DAY, Field, HOUR, MINUTE, MONTH, Place, SECOND, Unit, WEEKDAY, YEAR,
 };
-use crate::syntax::nearest::nearest;
 use crate::syntax::seed::{Dice, Seed};
 
 /// The nicknames that stand for five fields.
@@ -164,7 +163,7 @@ fn unknown_nickname(word: Word<'_>) -> Diagnostic {
         format!("unknown nickname \"{shown}\""),
     );
     let names = NICKNAMES.iter().map(|(name, _)| *name).chain(["@reboot"]);
-    match nearest(&shown, names.clone()) {
+    match field::nearest(&shown, names.clone()) {
         Some(name) => error.label(format!("did you mean `{name}`?")),
         None => error.help(format!("nicknames are {}", names.collect::<Vec<_>>().join(", "))),
     }

@@ -16,7 +16,6 @@ pub mod expression;
 pub mod field;
 pub mod lines;
 pub mod lints;
-pub mod nearest;
 pub mod on_calendar;
 pub mod options;
 pub mod portability;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::duration;
-use crate::syntax::nearest::nearest;
+use crate::syntax::field::nearest;
 
 /// An option. Its word is in `OPTIONS`, at the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::dialect::Dialect;
 use crate::syntax::directive::{Chosen, Level, Options};
 use crate::syntax::duration;
+use crate::syntax::field::nearest;
 use crate::syntax::lines::lines;
-use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Key, Known, hundredths};
 
 /// What a rat.conf says, and what is to be said about it.

@@ -270,3 +270,28 @@ fn named(word: &[u8], names: &[(&str, &str)]) -> Option<usize> {
         word.eq_ignore_ascii_case(short.as_bytes()) || word.eq_ignore_ascii_case(full.as_bytes())
     })
 }
+
+/// The word that is nearest, at most two edits away, and less than half of it.
+pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if word.len() > 16 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    let near = |name: &&str| edits(&word, name) <= 2.min(name.len().saturating_sub(1) / 2);
+    names.filter(near).min_by_key(|name| edits(&word, name))
+}
+
+/// Levenshtein's distance.
+fn edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::field::{DAY, HOUR, MINUTE, Reader, SECOND, WEEKDAY, WEEKDAYS, named};
-use crate::syntax::nearest::nearest;
+use crate::syntax::field::{DAY, HOUR, MINUTE, Reader, SECOND, WEEKDAY, WEEKDAYS, named, nearest};
 
 impl Reader<'_, '_> {
     #[cold]

@@ -6,7 +6,6 @@ use std::ops::Range;
 use chrono::Weekday;
 
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::nearest::nearest;
 
 /// One word, number or mark, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,8 +298,31 @@ fn no_word(words: &str, at: usize) -> Diagnostic {
     }
 }
 
-/// The spelling that was meant; one or two letters are too little to tell.
+/// The spelling that at most two slips, and no more than every second letter, keep from being `wrong`.
 fn near(wrong: &str) -> Option<&'static str> {
-    let spellings = SPELLINGS.iter().map(|(spelling, _)| *spelling);
-    nearest(wrong, spellings).filter(|_| wrong.chars().count() > 2)
+    let wrong: Vec<char> = wrong.to_lowercase().chars().take(16).collect();
+    let distance = |spelling: &str| slips(&wrong, &spelling.chars().collect::<Vec<_>>());
+    SPELLINGS
+        .iter()
+        .map(|(spelling, _)| (distance(spelling), *spelling))
+        .filter(|(distance, _)| *distance <= 2 && distance * 2 < wrong.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, spelling)| spelling)
+}
+
+/// How many letters must be added, dropped, changed or swapped with the next to make one of the other.
+fn slips(one: &[char], other: &[char]) -> usize {
+    let mut table = vec![(0..=other.len()).collect::<Vec<usize>>()];
+    for (row, letter) in one.iter().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, wanted) in other.iter().enumerate() {
+            let changed = table[row][column] + usize::from(letter != wanted);
+            let least = changed.min(table[row][column + 1] + 1).min(line[column] + 1);
+            let swapped =
+                row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *wanted;
+            line.push(if swapped { least.min(table[row - 1][column - 1] + 1) } else { least });
+        }
+        table.push(line);
+    }
+    table[one.len()][other.len()]
 }
