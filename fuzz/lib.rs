@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 const FLOOR: Duration = Duration::from_millis(2);
 
 /// How much longer all takes in a program that is full of instruments and assertions.
-const INSTRUMENTS: u64 = if cfg!(fuzzing) { 5 } else { 1 };
+const INSTRUMENTS: u64 = if cfg!(fuzzing) { 3 } else { 1 };
 
 /// Fails if work on so many bytes takes more than a millisecond for each KiB, in every one of five tries. What others
 /// do on the machine does not count: it is this thread's time.
