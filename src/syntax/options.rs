@@ -251,8 +251,7 @@ pub fn fails_closed() -> u128 {
 
 /// The option that may have been meant.
 pub fn near(name: &str) -> Option<&'static str> {
-    let names = OPTIONS.iter().map(|known| known.name);
-    nearest(name, names.filter(|known| known.len().abs_diff(name.len()) <= 2))
+    nearest(name, OPTIONS.iter().map(|known| known.name))
 }
 
 /// The variable that stands for an option of this name: `RAT_RETRY_DELAY` for `retry-delay`.

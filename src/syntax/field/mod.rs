@@ -271,19 +271,28 @@ fn named(word: &[u8], names: &[(&str, &str)]) -> Option<usize> {
     })
 }
 
+/// Longer words are not looked for.
+const LONGEST: usize = 16;
+
 /// The word that is nearest, at most two edits away, and less than half of it.
 pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    if word.len() > 16 {
+    if word.len() > LONGEST {
         return None;
     }
     let word = word.to_ascii_lowercase();
-    let near = |name: &&str| edits(&word, name) <= 2.min(name.len().saturating_sub(1) / 2);
-    names.filter(near).min_by_key(|name| edits(&word, name))
+    let near = |name: &'n str| {
+        let most = 2.min(name.len().saturating_sub(1) / 2);
+        // As many edits at least as there are bytes more or less: most names are told apart by that.
+        let may_be_near = name.len().abs_diff(word.len()) <= most;
+        let edits = may_be_near.then(|| edits(&word, name)).filter(|edits| *edits <= most)?;
+        Some((edits, name))
+    };
+    names.filter_map(near).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
-/// Levenshtein's distance.
+/// Levenshtein's distance to a word that is at most two bytes longer than `LONGEST`.
 fn edits(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
+    let mut row: [usize; LONGEST + 3] = std::array::from_fn(|column| column);
     for (i, a) in from.bytes().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
